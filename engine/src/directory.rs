@@ -1,0 +1,204 @@
+//! The data directory: who may use it, what it is, where its parts lie.
+//!
+//! ```text
+//! DIR/dunghen.toml   what this is: format, identity, time zone; written once, last of all at creation
+//! DIR/lock           held while a process uses the directory; says which
+//! DIR/head           the length of the log and its last digest
+//! DIR/log/           the frames, in sled
+//! ```
+
+use crate::log::{Digest, Head, LogError, SledLog, genesis, sync_directory};
+use crate::time::Zone;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+const FORMAT: &str = "1";
+const IDENTITY: &str = "dunghen.toml";
+
+/// Why a directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// It is not there, and was not to be made.
+    #[error("there is no data directory at {}; `dunghen serve`, `import` or `record` makes one", .0.display())]
+    Missing(PathBuf),
+    /// Another process holds it.
+    #[error("{} is in use by process {process}; use --server to ask it", .path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The process, as it noted itself.
+        process: String,
+    },
+    /// It was made with another time zone.
+    #[error("the time zone of {} is {actual}, fixed when it was made; {asked} was asked for", .path.display())]
+    OtherZone {
+        /// The directory.
+        path: PathBuf,
+        /// The zone it has.
+        actual: &'static str,
+        /// The zone asked for.
+        asked: &'static str,
+    },
+    /// Its parts are there, but not as they must be.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The file system says no.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        source: std::io::Error,
+    },
+}
+
+/// A data directory that this process holds.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    zone: Zone,
+    log_id: Uuid,
+    _lock: File,
+}
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> DirectoryError + '_ {
+    move |source| DirectoryError::Io { path: path.to_owned(), source }
+}
+
+impl Directory {
+    /// Takes an existing directory, or makes a new one with `zone` if `create`.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; nothing is changed then.
+    pub fn open(path: &Path, zone: Option<Zone>, create: bool) -> Result<Directory, DirectoryError> {
+        let known = path.join(IDENTITY).exists();
+        if !known && SledLog::exists(path) && !is_fresh(path) {
+            let what = format!("{IDENTITY} is missing from {}", path.display());
+            return Err(LogError::Damaged { position: 0, what }.into());
+        }
+        if !known && !create {
+            return Err(DirectoryError::Missing(path.to_owned()));
+        }
+        if !known {
+            std::fs::create_dir_all(path).map_err(at(path))?;
+        }
+        let lock = take_lock(path)?;
+        // Looked at again under the lock: another process may just have made it.
+        if !path.join(IDENTITY).exists() {
+            make(path, zone.unwrap_or(Zone::VIETNAM))?;
+        }
+        let (log_id, actual) = read_identity(path)?;
+        match zone {
+            Some(asked) if asked != actual => {
+                Err(DirectoryError::OtherZone { path: path.to_owned(), actual: actual.name(), asked: asked.name() })
+            }
+            _ => Ok(Directory { path: path.to_owned(), zone: actual, log_id, _lock: lock }),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its zone.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        self.zone
+    }
+
+    /// The digest that the first frame of its log follows.
+    #[must_use]
+    pub fn genesis(&self) -> Digest {
+        genesis_of(self.log_id, &self.zone)
+    }
+}
+
+fn genesis_of(log_id: Uuid, zone: &Zone) -> Digest {
+    genesis(&format!("{log_id}\n{}", zone.name()))
+}
+
+/// What was left by a creation that a crash cut short: a head that knows of no record and no frames.
+fn is_fresh(path: &Path) -> bool {
+    !path.join("log").exists()
+}
+
+fn make(path: &Path, zone: Zone) -> Result<(), DirectoryError> {
+    let log_id = Uuid::now_v7();
+    let head = Head { length: 0, digest: genesis_of(log_id, &zone) };
+    SledLog::create(path, &head)?;
+    let text = format!(
+        "# A data directory of Đúng Hẹn. Do not edit: the chain of the log begins with these values.\n\
+         format = \"{FORMAT}\"\nlog_id = \"{log_id}\"\ntime_zone = \"{}\"\n",
+        zone.name()
+    );
+    let draft = path.join("dunghen.toml.new");
+    let mut file = File::create(&draft).map_err(at(&draft))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at(&draft))?;
+    std::fs::rename(&draft, path.join(IDENTITY)).map_err(at(path))?;
+    sync_directory(path).map_err(at(path))?;
+    if let Some(parent) = path.canonicalize().ok().and_then(|p| p.parent().map(Path::to_owned)) {
+        sync_directory(&parent).map_err(at(&parent))?;
+    }
+    Ok(())
+}
+
+/// The identity and the zone of the directory at `path`.
+///
+/// # Errors
+/// [`LogError::Damaged`] if the file does not say them.
+pub fn read_identity(path: &Path) -> Result<(Uuid, Zone), DirectoryError> {
+    let file = path.join(IDENTITY);
+    let text = std::fs::read(&file).map_err(at(&file))?;
+    let text = String::from_utf8_lossy(&text);
+    let value = |key: &str| {
+        text.lines().find_map(|line| {
+            let (k, v) = line.split_once('=')?;
+            (k.trim() == key).then(|| v.trim().trim_matches('"'))
+        })
+    };
+    let damaged = |what: String| DirectoryError::Log(LogError::Damaged { position: 0, what });
+    match value("format") {
+        Some(FORMAT) => {}
+        other => {
+            let other = other.unwrap_or("nothing");
+            return Err(damaged(format!("{} has format {other}; this program reads {FORMAT}", file.display())));
+        }
+    }
+    let log_id = value("log_id").and_then(|v| Uuid::parse_str(v).ok());
+    let zone = value("time_zone").and_then(Zone::parse);
+    match (log_id, zone) {
+        (Some(log_id), Some(zone)) => Ok((log_id, zone)),
+        _ => Err(damaged(format!("{} does not name the log and its time zone", file.display()))),
+    }
+}
+
+/// The genesis digest of the directory at `path`, without taking it.
+///
+/// # Errors
+/// As [`read_identity`].
+pub fn read_genesis(path: &Path) -> Result<Digest, DirectoryError> {
+    let (log_id, zone) = read_identity(path)?;
+    Ok(genesis_of(log_id, &zone))
+}
+
+fn take_lock(path: &Path) -> Result<File, DirectoryError> {
+    let name = path.join("lock");
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(at(&name))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut process = String::new();
+            file.read_to_string(&mut process).map_err(at(&name))?;
+            return Err(DirectoryError::InUse { path: path.to_owned(), process: process.trim().to_owned() });
+        }
+        Err(std::fs::TryLockError::Error(e)) => return Err(at(&name)(e)),
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(at(&name))?;
+    writeln!(file, "{}", std::process::id()).map_err(at(&name))?;
+    Ok(file)
+}

@@ -1,0 +1,517 @@
+//! The rules of acceptance: contract.md section 2.
+//!
+//! The log records what happened; it does not police it. Only the impossible is refused; what merely does not fit is
+//! accepted with a flag. Order of the checks: form, then idempotence, then the expected version, then the state.
+
+use super::event::{Code, Command, Due, Event, EventType, Flag, Flags, Statement};
+use super::state::{Act, Dossier, Entry, fingerprint};
+use super::timeline::{Comparison, Timeline};
+use crate::time::{Date, Timestamp, Zone};
+use uuid::Uuid;
+
+/// How far ahead of the engine's clock an event may claim to have happened: 5 minutes.
+pub const MAX_AHEAD_MS: i64 = 5 * 60 * 1000;
+/// The longest dossier code, in characters.
+pub const MAX_DOSSIER_CHARS: usize = 64;
+/// The longest of the other codes, in characters.
+pub const MAX_CODE_CHARS: usize = 200;
+/// The most papers that one request may name.
+pub const MAX_ITEMS: usize = 64;
+/// From when on a record is flagged as late: more than a day after it occurred.
+const RECORDED_LATE_MS: i64 = 24 * 60 * 60 * 1000;
+/// The most bytes that all texts of an event may take together, so that a record stays well below a frame.
+pub const MAX_TEXT_BYTES: usize = 6000;
+/// How many letters may give a new promise before the next is flagged (policy parameter `hcmc-5157`).
+const RESCHEDULINGS_ALLOWED: usize = 1;
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's name in the contract.
+    pub field: String,
+    /// What kind of wrong.
+    pub kind: ViolationKind,
+}
+
+/// What can be wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViolationKind {
+    /// It is required here.
+    Missing,
+    /// The event has no such field.
+    Unknown,
+    /// Not one of the types of events.
+    UnknownType,
+    /// Not a UUID.
+    NotAUuid,
+    /// Not an instant as RFC 3339 with an offset, or outside of the years 1 to 9999.
+    NotAnInstant,
+    /// Not a date `YYYY-MM-DD`, or outside of the years 1 to 9999.
+    NotADate,
+    /// Both an instant and a date were given for one due.
+    BothDues,
+    /// Longer than this many characters.
+    TooLong(usize),
+    /// Holds control characters, or nothing but spaces.
+    NotPrintable,
+    /// Not one of these values.
+    NotOneOf(&'static [&'static str]),
+    /// Not of this JSON type.
+    NotOfType(&'static str),
+    /// More than this many items.
+    TooMany(usize),
+    /// Not JSON, or not a JSON object; what the parser said.
+    NotJson(String),
+}
+
+/// Why a command was refused. A refusal changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// One or more fields are missing or malformed.
+    Malformed(Vec<Violation>),
+    /// The event, or the batch, is larger than the engine takes.
+    TooLarge {
+        /// What was sent.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+        /// Of what: `bytes` or `events`.
+        unit: &'static str,
+    },
+    /// It claims to have happened too far ahead of the engine's clock.
+    TimeInFuture {
+        /// What it claims.
+        occurred_at: Timestamp,
+        /// The engine's clock.
+        now: Timestamp,
+    },
+    /// Nothing was ever recorded of this dossier.
+    DossierUnknown(Code),
+    /// The dossier was received before.
+    DossierExists {
+        /// Which dossier.
+        dossier: Code,
+        /// When it was received.
+        received_at: Timestamp,
+    },
+    /// The dossier has ended.
+    DossierEnded {
+        /// Which dossier.
+        dossier: Code,
+        /// By what.
+        by: EventType,
+        /// When.
+        at: Timestamp,
+    },
+    /// The result was handed over before.
+    AlreadyReturned {
+        /// Which dossier.
+        dossier: Code,
+        /// When.
+        at: Timestamp,
+    },
+    /// Only the engine writes `Late`.
+    EngineEvent,
+    /// The id stands for another event of this dossier.
+    EventIdReused {
+        /// The id.
+        event_id: Uuid,
+        /// Where that event stands in the log.
+        position: u64,
+    },
+    /// The dossier has another version than expected.
+    VersionMismatch {
+        /// What the sender expected.
+        expected: u32,
+        /// What it is.
+        actual: u32,
+    },
+    /// Another event of the atomic batch was refused, so this one was not recorded either.
+    BatchRefused,
+}
+
+impl Rejection {
+    /// The stable, machine-readable reason.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Rejection::Malformed(violations) => match violations.first().map(|v| &v.kind) {
+                Some(ViolationKind::Missing) => "FIELD_MISSING",
+                Some(ViolationKind::UnknownType) => "UNKNOWN_TYPE",
+                _ => "FIELD_INVALID",
+            },
+            Rejection::TooLarge { .. } => "TOO_LARGE",
+            Rejection::TimeInFuture { .. } => "TIME_IN_FUTURE",
+            Rejection::DossierUnknown(_) => "DOSSIER_UNKNOWN",
+            Rejection::DossierExists { .. } => "DOSSIER_EXISTS",
+            Rejection::DossierEnded { .. } => "DOSSIER_ENDED",
+            Rejection::AlreadyReturned { .. } => "ALREADY_RETURNED",
+            Rejection::EngineEvent => "ENGINE_EVENT",
+            Rejection::EventIdReused { .. } => "EVENT_ID_REUSED",
+            Rejection::VersionMismatch { .. } => "VERSION_MISMATCH",
+            Rejection::BatchRefused => "BATCH_REFUSED",
+        }
+    }
+}
+
+/// An event that may be logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// What happened.
+    pub statement: Statement,
+    /// What does not fit.
+    pub flags: Flags,
+    /// The digest of the statement.
+    pub fingerprint: u128,
+}
+
+/// The answer to a command that is not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Said before, word for word: the entry it made then.
+    Duplicate(Entry),
+    /// To be logged together: what the promise owes (`Late`), then the event itself, last.
+    Log(Vec<Proposal>),
+}
+
+/// The id of the `Late` of a promise: UUIDv5 over the dossier code and the promise's number.
+#[must_use]
+pub fn late_event_id(dossier: &str, promise: u32) -> Uuid {
+    let namespace = Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"dunghen");
+    Uuid::new_v5(&namespace, format!("Late\n{dossier}\n{promise}").as_bytes())
+}
+
+/// The form of a statement: what can be judged without knowing the dossier or the time.
+///
+/// # Errors
+/// [`Rejection::Malformed`] with every violation found, or [`Rejection::TooLarge`].
+pub fn check(statement: &Statement) -> Result<(), Rejection> {
+    let mut violations = Vec::new();
+    let mut text_bytes = 0;
+    let mut code = |field: &str, value: Option<&str>, limit: usize, required: bool| {
+        text_bytes += value.map_or(0, str::len);
+        let kind = match value {
+            None | Some("") if required => ViolationKind::Missing,
+            None => return,
+            Some(text) if text.chars().count() > limit => ViolationKind::TooLong(limit),
+            Some(text) if text.chars().any(char::is_control) || text.trim().is_empty() => ViolationKind::NotPrintable,
+            Some(_) => return,
+        };
+        violations.push(Violation { field: field.to_owned(), kind });
+    };
+    let mut optional = |field: &str, value: &Option<Code>| code(field, value.as_deref(), MAX_CODE_CHARS, false);
+    optional("desk", &statement.desk);
+    optional("actor", &statement.actor);
+    match &statement.event {
+        Event::Received { procedure, field, channel, .. } => {
+            optional("procedure", procedure);
+            optional("field", field);
+            optional("channel", channel);
+        }
+        Event::Rejected { unit, reason_code } => {
+            optional("unit", unit);
+            optional("reason_code", reason_code);
+        }
+        Event::SupplementRequested { reason_code, .. } | Event::Withdrawn { reason_code } => {
+            optional("reason_code", reason_code);
+        }
+        Event::ApologySent { letter_number, reason_code, signer, sent_via, .. } => {
+            optional("letter_number", letter_number);
+            optional("reason_code", reason_code);
+            optional("signer", signer);
+            optional("sent_via", sent_via);
+        }
+        Event::Returned { returned_via } => optional("returned_via", returned_via),
+        Event::Forwarded { .. }
+        | Event::Supplemented { .. }
+        | Event::PaymentRequested { .. }
+        | Event::Paid { .. }
+        | Event::Processed { .. }
+        | Event::Late { .. }
+        | Event::Stopped { .. } => {}
+    }
+    code("dossier", Some(&statement.dossier), MAX_DOSSIER_CHARS, true);
+    match &statement.event {
+        Event::Received { unit, .. } => code("unit", Some(unit), MAX_CODE_CHARS, true),
+        Event::Forwarded { to_unit, .. } => code("to_unit", Some(to_unit), MAX_CODE_CHARS, true),
+        Event::Stopped { reason_code } => code("reason_code", Some(reason_code), MAX_CODE_CHARS, true),
+        Event::SupplementRequested { items, .. } => {
+            for (i, item) in items.iter().enumerate() {
+                code(&format!("items[{i}]"), Some(item), MAX_CODE_CHARS, true);
+            }
+            if items.len() > MAX_ITEMS {
+                violations.push(Violation { field: "items".to_owned(), kind: ViolationKind::TooMany(MAX_ITEMS) });
+            }
+        }
+        _ => {}
+    }
+    if Timestamp::checked(statement.occurred_at.0).is_none() {
+        violations.push(Violation { field: "occurred_at".to_owned(), kind: ViolationKind::NotAnInstant });
+    }
+    if let Some((field, due)) = statement.event.dues() {
+        let kind = match due {
+            Due::Instant(t) => Timestamp::checked(t.0).is_none().then_some(ViolationKind::NotAnInstant),
+            Due::Date(d) => Date::checked(d.0).is_none().then_some(ViolationKind::NotADate),
+        };
+        violations.extend(kind.map(|kind| Violation { field: field.to_owned(), kind }));
+    }
+    if !violations.is_empty() {
+        return Err(Rejection::Malformed(violations));
+    }
+    if text_bytes > MAX_TEXT_BYTES {
+        return Err(Rejection::TooLarge { size: text_bytes, limit: MAX_TEXT_BYTES, unit: "bytes" });
+    }
+    Ok(())
+}
+
+/// Decides a command against what is known of its dossier. Pure: `now` is the engine's clock, `home` its zone.
+///
+/// # Errors
+/// The [`Rejection`] of contract.md section 2 that fits.
+pub fn decide(
+    dossier: Option<&Dossier>,
+    command: &Command,
+    now: Timestamp,
+    home: &Zone,
+) -> Result<Decision, Rejection> {
+    let statement = &command.statement;
+    check(statement)?;
+    if statement.occurred_at.since(now) > MAX_AHEAD_MS {
+        return Err(Rejection::TimeInFuture { occurred_at: statement.occurred_at, now });
+    }
+    if matches!(statement.event, Event::Late { .. }) {
+        return Err(Rejection::EngineEvent);
+    }
+    let fingerprint = fingerprint(statement);
+    if let Some(entry) = dossier.and_then(|d| d.entries.iter().find(|e| e.event_id == statement.event_id)) {
+        return if entry.fingerprint == fingerprint {
+            Ok(Decision::Duplicate(*entry))
+        } else {
+            Err(Rejection::EventIdReused { event_id: statement.event_id, position: entry.position })
+        };
+    }
+    let actual = dossier.map_or(0, Dossier::version);
+    if let Some(expected) = command.expected_version.filter(|v| *v != actual) {
+        return Err(Rejection::VersionMismatch { expected, actual });
+    }
+    possible(dossier, statement)?;
+    let mut proposal = Proposal { statement: statement.clone(), flags: Flags::default(), fingerprint };
+    let recorded_late = !command.imported && now.since(statement.occurred_at) > RECORDED_LATE_MS;
+    proposal.flags.set(Flag::RecordedLate, recorded_late);
+    let mut log = Vec::with_capacity(1);
+    match dossier {
+        Some(dossier) if dossier.has(EventType::Received) => {
+            let history = History::with(dossier, statement, home);
+            proposal.flags = proposal.flags | history.flags();
+            if !command.imported && history.candidate_ends() {
+                log.extend(history.missed(dossier, now.max(statement.occurred_at)));
+            }
+        }
+        _ => {
+            if let Event::Received { due, .. } = &statement.event {
+                let before = due.is_some_and(|d| d.last_moment(home) < statement.occurred_at);
+                proposal.flags.set(Flag::DueBeforeReception, before);
+                proposal.flags.set(Flag::AfterRejection, dossier.is_some());
+            }
+        }
+    }
+    log.push(proposal);
+    Ok(Decision::Log(log))
+}
+
+/// Refuses what cannot be, given the state of the dossier.
+fn possible(dossier: Option<&Dossier>, statement: &Statement) -> Result<(), Rejection> {
+    let event_type = statement.event.event_type();
+    let code = || statement.dossier.clone();
+    let Some(dossier) = dossier else {
+        return match &statement.event {
+            Event::Received { .. } | Event::Rejected { unit: Some(_), .. } => Ok(()),
+            Event::Rejected { unit: None, .. } => {
+                Err(Rejection::Malformed(vec![Violation { field: "unit".to_owned(), kind: ViolationKind::Missing }]))
+            }
+            _ => Err(Rejection::DossierUnknown(code())),
+        };
+    };
+    let reception = dossier.entries.iter().find(|e| matches!(e.act, Act::Received(_)));
+    let Some(reception) = reception else {
+        // Only a `Rejected` opens a dossier without receiving it.
+        let at = dossier.entries.first().map_or(Timestamp::MIN, |e| e.occurred_at);
+        return match event_type {
+            EventType::Received => Ok(()),
+            _ => Err(Rejection::DossierEnded { dossier: code(), by: EventType::Rejected, at }),
+        };
+    };
+    if event_type == EventType::Received {
+        return Err(Rejection::DossierExists { dossier: code(), received_at: reception.occurred_at });
+    }
+    let later = || dossier.entries.iter().filter(|e| e.position > reception.position);
+    if event_type.ends() {
+        if let Some(end) = later().find(|e| e.act.event_type().ends()) {
+            let by = end.act.event_type();
+            return Err(Rejection::DossierEnded { dossier: code(), by, at: end.occurred_at });
+        }
+    }
+    if event_type == EventType::Returned {
+        if let Some(returned) = later().find(|e| e.act == Act::Returned) {
+            return Err(Rejection::AlreadyReturned { dossier: code(), at: returned.occurred_at });
+        }
+    }
+    Ok(())
+}
+
+/// A dossier's history as it would be with one event more.
+struct History<'a> {
+    entries: Vec<Entry>,
+    home: &'a Zone,
+    received: Timestamp,
+}
+
+impl<'a> History<'a> {
+    /// The position of the event that is being decided: after all others.
+    const CANDIDATE: u64 = u64::MAX;
+
+    fn with(dossier: &Dossier, statement: &Statement, home: &'a Zone) -> History<'a> {
+        let mut entries = Vec::with_capacity(dossier.entries.len() + 1);
+        entries.extend_from_slice(&dossier.entries);
+        let received = entries.iter().find(|e| matches!(e.act, Act::Received(_))).map(|e| e.occurred_at);
+        entries.push(Entry {
+            position: History::CANDIDATE,
+            recorded_at: Timestamp::MAX,
+            occurred_at: statement.occurred_at,
+            event_id: statement.event_id,
+            fingerprint: 0,
+            flags: Flags::default(),
+            act: Act::of(&statement.event),
+        });
+        History { entries, home, received: received.unwrap_or(statement.occurred_at) }
+    }
+
+    fn candidate(&self) -> &Entry {
+        &self.entries[self.entries.len() - 1]
+    }
+
+    fn before(&self) -> &[Entry] {
+        &self.entries[..self.entries.len() - 1]
+    }
+
+    fn by_date(&self, entries: &[Entry]) -> Option<Timeline> {
+        Timeline::fold(entries, self.home, Comparison::Date(self.home))
+    }
+
+    fn by_instant(&self) -> Option<Timeline> {
+        Timeline::fold(&self.entries, self.home, Comparison::Instant)
+    }
+
+    fn candidate_ends(&self) -> bool {
+        self.candidate().act.event_type().ends() || self.candidate().act == Act::Returned
+    }
+
+    fn logged_late(entries: &[Entry], promise: u32) -> bool {
+        entries.iter().any(|e| e.act == Act::Late(promise))
+    }
+
+    /// The `Late` of every promise missed by `now` that is not on record.
+    fn missed(&self, dossier: &Dossier, now: Timestamp) -> Vec<Proposal> {
+        self.by_instant().map_or_else(Vec::new, |timeline| lates(dossier, &timeline, now, self.home))
+    }
+
+    fn flags(&self) -> Flags {
+        let mut flags = Flags::default();
+        let candidate = self.candidate();
+        let t = candidate.occurred_at.max(self.received);
+        flags.set(Flag::BeforeReception, candidate.occurred_at < self.received);
+        match candidate.act {
+            Act::Processed | Act::Withdrawn | Act::Stopped | Act::Rejected => {
+                let kept_after_all = self.by_instant().is_some_and(|timeline| {
+                    (1..)
+                        .zip(&timeline.promises)
+                        .any(|(k, p)| p.missed.is_none() && Self::logged_late(self.before(), k))
+                });
+                flags.set(Flag::ReportedAfterPromise, kept_after_all);
+            }
+            Act::Returned => {
+                let reception = self.entries.iter().position(|e| matches!(e.act, Act::Received(_))).unwrap_or(0);
+                let ended = self.before()[reception..].iter().any(|e| e.act.event_type().ends());
+                flags.set(Flag::ReturnedUnprocessed, !ended);
+            }
+            Act::SupplementRequested
+            | Act::PaymentRequested(_)
+            | Act::Forwarded
+            | Act::Supplemented(_)
+            | Act::Paid(_) => {
+                let end = self.by_date(self.before()).and_then(|timeline| timeline.end);
+                flags.set(Flag::AfterEnd, end.is_some_and(|e| e.at <= t));
+                let requested = |e: &Entry| e.act == Act::SupplementRequested;
+                let again = requested(candidate) && self.before().iter().any(requested);
+                flags.set(Flag::SupplementAgain, again);
+                flags.set(Flag::AnswerWithoutRequest, self.answers_nothing());
+            }
+            Act::ApologySent(..) => {
+                if let Some(timeline) = self.by_date(&self.entries) {
+                    let this = timeline.letters.iter().find(|l| l.position == History::CANDIDATE);
+                    flags.set(Flag::ApologyDefective, this.is_some_and(|l| !l.valid));
+                    let giving = timeline.letters.iter().filter(|l| l.gave_promise).count();
+                    let again = this.is_some_and(|l| l.gave_promise) && giving > RESCHEDULINGS_ALLOWED;
+                    flags.set(Flag::RescheduledAgain, again);
+                    flags.set(Flag::ApologyAfterResult, timeline.end.is_some_and(|e| e.at <= t));
+                }
+            }
+            Act::Received(_) | Act::Late(_) => {}
+        }
+        flags
+    }
+
+    /// Whether the candidate is an answer and no request of its kind stands open at its time.
+    fn answers_nothing(&self) -> bool {
+        let (asks, answers): (fn(Act) -> bool, fn(Act) -> bool) = match self.candidate().act {
+            Act::Supplemented(_) => (|a| a == Act::SupplementRequested, |a| matches!(a, Act::Supplemented(_))),
+            Act::Paid(_) => (|a| matches!(a, Act::PaymentRequested(_)), |a| matches!(a, Act::Paid(_))),
+            _ => return false,
+        };
+        let t = self.candidate().occurred_at.max(self.received);
+        let newest = self
+            .before()
+            .iter()
+            .filter(|e| asks(e.act) || answers(e.act))
+            .map(|e| (e.occurred_at.max(self.received), e.position, e.act))
+            .filter(|(at, ..)| *at <= t)
+            .max_by_key(|(at, position, _)| (*at, *position));
+        !newest.is_some_and(|(_, _, act)| asks(act))
+    }
+}
+
+fn lates(dossier: &Dossier, timeline: &Timeline, now: Timestamp, home: &Zone) -> Vec<Proposal> {
+    (1..)
+        .zip(&timeline.promises)
+        .filter(|(k, promise)| promise.missed_by(now) && !History::logged_late(&dossier.entries, *k))
+        .map(|(k, promise)| {
+            let statement = Statement {
+                event_id: late_event_id(&dossier.code, k),
+                dossier: dossier.code.clone(),
+                occurred_at: promise.due.last_moment(home).plus(1),
+                desk: None,
+                actor: None,
+                event: Event::Late { promise: k, due: promise.due },
+            };
+            let fingerprint = fingerprint(&statement);
+            Proposal { statement, flags: Flags::default(), fingerprint }
+        })
+        .collect()
+}
+
+/// The `Late` events that a dossier owes by `now`: one for each promise missed to the millisecond and not on record.
+#[must_use]
+pub fn overdue(dossier: &Dossier, now: Timestamp, home: &Zone) -> Vec<Proposal> {
+    Timeline::fold(&dossier.entries, home, Comparison::Instant)
+        .map_or_else(Vec::new, |timeline| lates(dossier, &timeline, now, home))
+}
+
+/// When the dossier's next `Late` falls due if nothing else happens; `by_instant` is its history, folded.
+#[must_use]
+pub fn next_miss(dossier: &Dossier, by_instant: &Timeline) -> Option<Timestamp> {
+    (1..)
+        .zip(&by_instant.promises)
+        .filter(|(k, _)| !History::logged_late(&dossier.entries, *k))
+        .filter_map(|(_, promise)| promise.missed)
+        .min()
+}

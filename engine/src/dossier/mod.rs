@@ -1,0 +1,17 @@
+//! One dossier: what can be said of it, what is refused, and what its history means.
+//!
+//! Pure: no clock, no file, no lock. `decide` answers a command with events or a rejection, `Dossier::evolve` adds an
+//! event, `Timeline` folds the whole history into promises, waits and the end as definitions.md I.2, I.3 and I.5 say.
+
+mod decide;
+mod event;
+mod state;
+mod timeline;
+
+pub use decide::{
+    Decision, MAX_AHEAD_MS, MAX_CODE_CHARS, MAX_DOSSIER_CHARS, MAX_ITEMS, MAX_TEXT_BYTES, Proposal, Rejection,
+    Violation, ViolationKind, check, decide, late_event_id, next_miss, overdue,
+};
+pub use event::{ApplicantKind, Code, Command, Due, Event, EventType, Flag, Flags, Outcome, Statement};
+pub use state::{Act, Dossier, Entry, Keys, fingerprint};
+pub use timeline::{Comparison, End, EndKind, Letter, Promise, Timeline, Wait};

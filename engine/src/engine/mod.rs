@@ -1,0 +1,476 @@
+//! The engine as a whole: one writer thread, any number of readers, start-up and stop.
+//!
+//! The only room that starts a thread. Commands enter by a bounded queue; the writer takes all that waits, decides it,
+//! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
+//! effect in every later query.
+
+mod writer;
+
+use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
+use crate::directory::{Directory, DirectoryError};
+use crate::dossier::{Code, Command, Due, EventType, Rejection};
+use crate::log::{EventLog, Log, LogError, SledLog};
+use crate::record::Record;
+use crate::time::{Timestamp, Zone};
+use crate::views::{
+    Item, ListQuery, Moment, Obligation, Page, RatesAnswer, RatesQuery, Views, obligations, unit_within,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use uuid::Uuid;
+use writer::{Job, Writer};
+
+/// How many events may wait for the writer before more are refused with `OVERLOADED`.
+const QUEUE_EVENTS: usize = 20_000;
+/// How many events one batch may hold.
+pub const BATCH_EVENTS: usize = 10_000;
+
+/// What the sender of an accepted event holds in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The sender's id.
+    pub event_id: Uuid,
+    /// Where it stands in the log.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The dossier's version with it.
+    pub dossier_version: u32,
+    /// Whether it had been recorded before.
+    pub duplicate: bool,
+    /// What did not fit.
+    pub flags: crate::dossier::Flags,
+}
+
+/// How a batch is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Each event on its own.
+    Each,
+    /// All, or none if one is refused.
+    Atomic,
+}
+
+/// Events that belong together: they are decided in order and become durable in one group.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The events.
+    pub commands: Vec<Command>,
+    /// How.
+    pub mode: Mode,
+}
+
+/// Why a batch got no answer to its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Too much is waiting; try again shortly. Nothing was recorded.
+    Overloaded,
+    /// More events than a batch may hold. Nothing was recorded.
+    TooLarge {
+        /// How many were sent.
+        size: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// The log cannot be written, says why. Whether the events were recorded is unknown; sending them again is safe.
+    Unavailable(String),
+}
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Events are accepted.
+    Serving,
+    /// No event is accepted, for this reason.
+    NotServing(String),
+}
+
+/// What an engine is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Only questions are asked: nothing is recorded, not even `Late`.
+    Read,
+    /// Events are recorded; a missing directory is made.
+    Write,
+}
+
+/// How to open an engine.
+pub struct Options {
+    /// What for.
+    pub purpose: Purpose,
+    /// The zone of a new directory; of an existing one it must be the same.
+    pub zone: Option<Zone>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Whether a clock behind the last record is accepted.
+    pub accept_clock: bool,
+}
+
+impl Options {
+    /// For this purpose, with the system's clock.
+    #[must_use]
+    pub fn new(purpose: Purpose) -> Options {
+        Options { purpose, zone: None, clock: Arc::new(SystemClock), accept_clock: false }
+    }
+}
+
+/// Why an engine cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The clock stands before the last record.
+    #[error(
+        "the clock says {now}, but the last record was made at {recorded}; set the clock, or accept it as it is with \
+         --accept-clock"
+    )]
+    ClockBehind {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the last record was made.
+        recorded: Timestamp,
+    },
+    /// The thread of the writer.
+    #[error("the writer cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Which records to replay.
+#[derive(Clone, Debug, Default)]
+pub struct ReplayFilter {
+    /// The first position.
+    pub from: u64,
+    /// The position before which to stop; the head if none.
+    pub to: Option<u64>,
+    /// Only this dossier.
+    pub dossier: Option<Code>,
+    /// Only dossiers of this unit and those below it.
+    pub unit: Option<Code>,
+    /// Only these types; all if empty.
+    pub types: Vec<EventType>,
+}
+
+/// All about one dossier.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// As a list shows it.
+    pub item: Item,
+    /// Its promises, each with whether it is the current one, and when it is missed to the millisecond.
+    pub promises: Vec<PromiseDetail>,
+    /// Its obligations.
+    pub obligations: Vec<Obligation>,
+    /// Its records.
+    pub history: Vec<Record>,
+    /// The number of records that the answer has folded.
+    pub position: u64,
+    /// The business time it is looked at.
+    pub as_of: Timestamp,
+}
+
+/// A promise as an auditor sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct PromiseDetail {
+    /// 1, 2, …
+    pub number: u32,
+    /// When it ends, as it stands.
+    pub due: Due,
+    /// When it was given.
+    pub given_at: Timestamp,
+    /// When it was missed by date, if by the cut.
+    pub missed_at: Option<Timestamp>,
+    /// When it was missed to the millisecond, if by the cut.
+    pub missed_at_instant: Option<Timestamp>,
+    /// Whether it is the one that rates judge.
+    pub current: bool,
+}
+
+/// What readers and the writer share.
+pub(crate) struct Shared {
+    pub(crate) log: Log,
+    pub(crate) views: RwLock<Views>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) home: Zone,
+    pub(crate) queued: AtomicUsize,
+    health: Mutex<Health>,
+}
+
+impl Shared {
+    pub(crate) fn set_health(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn views(&self) -> RwLockReadGuard<'_, Views> {
+        // Rows are replaced whole and the position last, so a poisoned lock holds no half-made row; the panic that
+        // poisoned it has stopped the writer, which health reports.
+        self.views.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An open data directory: takes events, answers questions.
+pub struct Engine {
+    shared: Arc<Shared>,
+    jobs: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    _directory: Option<Directory>,
+}
+
+impl Engine {
+    /// Opens the data directory at `path`.
+    ///
+    /// # Errors
+    /// [`OpenError`]; damage is named with its position, and nothing is skipped.
+    pub fn open(path: &Path, options: Options) -> Result<Engine, OpenError> {
+        let directory = Directory::open(path, options.zone, options.purpose == Purpose::Write)?;
+        let home: Box<dyn EventLog> = Box::new(SledLog::open(directory.path())?);
+        let (genesis, zone) = (directory.genesis(), directory.zone());
+        Engine::start(home, genesis, zone, options, Some(directory))
+    }
+
+    /// Opens an engine over any home of frames.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn over(
+        home: Box<dyn EventLog>,
+        genesis: crate::log::Digest,
+        zone: Zone,
+        options: Options,
+    ) -> Result<Engine, OpenError> {
+        Engine::start(home, genesis, zone, options, None)
+    }
+
+    fn start(
+        home: Box<dyn EventLog>,
+        genesis: crate::log::Digest,
+        zone: Zone,
+        options: Options,
+        directory: Option<Directory>,
+    ) -> Result<Engine, OpenError> {
+        let mut writer = Writer::new(zone);
+        let log = Log::open(home, genesis, |position, bytes| {
+            let record = Record::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+            writer.replay(&record).map_err(|what| LogError::Damaged { position, what })
+        })?;
+        let guard = Guard::new(&*options.clock);
+        let now = options.clock.now();
+        let recorded = writer.last_recorded();
+        let behind = recorded.since(now) > TOLERATED_DRIFT_MS && log.length() > 0;
+        if options.purpose == Purpose::Write && behind && !options.accept_clock {
+            return Err(OpenError::ClockBehind { now, recorded });
+        }
+        let mut views = Views::new(zone);
+        writer.publish_all(&mut views, log.length());
+        let shared = Arc::new(Shared {
+            log,
+            views: RwLock::new(views),
+            clock: options.clock,
+            home: zone,
+            queued: AtomicUsize::new(0),
+            health: Mutex::new(Health::Serving),
+        });
+        let (mut jobs, mut thread) = (None, None);
+        if options.purpose == Purpose::Write {
+            let (sender, receiver): (Sender<Job>, Receiver<Job>) = channel();
+            let shared = Arc::clone(&shared);
+            let run = move || {
+                let ran = catch_unwind(AssertUnwindSafe(|| writer::run(writer, &shared, guard, &receiver)));
+                if ran.is_err() {
+                    shared.set_health(Health::NotServing("the writer stopped with a defect; restart".to_owned()));
+                }
+            };
+            let spawned = std::thread::Builder::new().name("dunghen-writer".to_owned()).spawn(run);
+            thread = Some(spawned.map_err(OpenError::Thread)?);
+            jobs = Some(sender);
+        } else {
+            shared.set_health(Health::NotServing("opened to read only".to_owned()));
+        }
+        Ok(Engine { shared, jobs: Mutex::new(jobs), thread: Mutex::new(thread), _directory: directory })
+    }
+
+    /// Queues a batch; `reply` is called once, from the writer's thread, after durability or on refusal.
+    ///
+    /// # Errors
+    /// [`Refused`] at once if the batch is not taken; `reply` is then not called.
+    pub fn submit(
+        &self,
+        batch: Batch,
+        reply: impl FnOnce(Result<Vec<Result<Receipt, Rejection>>, Refused>) + Send + 'static,
+    ) -> Result<(), Refused> {
+        let size = batch.commands.len();
+        if size > BATCH_EVENTS {
+            return Err(Refused::TooLarge { size, limit: BATCH_EVENTS });
+        }
+        if let Health::NotServing(why) = &*self.shared.health() {
+            return Err(Refused::Unavailable(why.clone()));
+        }
+        let waiting = self.shared.queued.fetch_add(size, Ordering::AcqRel);
+        if waiting > 0 && waiting + size > QUEUE_EVENTS {
+            self.shared.queued.fetch_sub(size, Ordering::AcqRel);
+            return Err(Refused::Overloaded);
+        }
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job { batch, reply: Box::new(reply) }).is_ok());
+        if !sent {
+            self.shared.queued.fetch_sub(size, Ordering::AcqRel);
+            return Err(Refused::Unavailable("the engine is stopping".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Records a batch and waits for the answer.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no answer to the events.
+    pub fn record(&self, batch: Batch) -> Result<Vec<Result<Receipt, Rejection>>, Refused> {
+        let (answer, wait) = channel();
+        self.submit(batch, move |result| {
+            // The receiver waits below for as long as this call lives.
+            let _ = answer.send(result);
+        })?;
+        wait.recv().unwrap_or_else(|_| Err(Refused::Unavailable("the writer stopped".to_owned())))
+    }
+
+    /// Whether events are accepted, and if not, why.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health().clone()
+    }
+
+    /// The engine's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// The zone of the data directory.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        self.shared.home
+    }
+
+    /// The number of records that every later answer has folded.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.shared.views().position()
+    }
+
+    /// Answers a question about rates.
+    #[must_use]
+    pub fn rates(&self, query: &RatesQuery) -> RatesAnswer {
+        self.shared.views().rates(query)
+    }
+
+    /// Lists dossiers.
+    #[must_use]
+    pub fn list(&self, query: &ListQuery) -> Page {
+        self.shared.views().list(query)
+    }
+
+    /// All about one dossier as of some moment; `None` if nothing was ever recorded of it.
+    ///
+    /// # Errors
+    /// [`LogError`] if its history cannot be read.
+    pub fn detail(&self, code: &str, as_of: Moment) -> Result<Option<Detail>, LogError> {
+        let (row, position) = {
+            let views = self.shared.views();
+            let Some(row) = views.row(code) else { return Ok(None) };
+            (row.clone(), views.position())
+        };
+        let as_of = match as_of {
+            Moment::Instant(t) => t,
+            Moment::Date(d) => self.shared.home.last_tick(d),
+        };
+        let by_date = row.by_date.as_ref();
+        let missed_at_instant = |i: usize| row.by_instant.as_ref()?.promises.get(i)?.missed.filter(|m| *m <= as_of);
+        let current = by_date.and_then(|t| t.current(as_of));
+        let promises = by_date.into_iter().flat_map(|t| t.promises.iter().enumerate());
+        let promises = promises
+            .filter(|(_, p)| p.given <= as_of)
+            .map(|(i, p)| PromiseDetail {
+                number: u32::try_from(i + 1).unwrap_or(u32::MAX),
+                due: p.due,
+                given_at: p.given,
+                missed_at: p.missed.filter(|m| *m <= as_of),
+                missed_at_instant: missed_at_instant(i),
+                current: current.is_some_and(|c| std::ptr::eq(c, p)),
+            })
+            .collect();
+        let obligations = by_date.into_iter().flat_map(|t| obligations(t, &self.shared.home, as_of)).collect();
+        let history =
+            row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
+        Ok(Some(Detail { item: row.item(by_date, as_of), promises, obligations, history, position, as_of }))
+    }
+
+    fn read(&self, position: u64) -> Result<Record, LogError> {
+        let bytes = self.shared.log.get(position)?;
+        Record::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
+    }
+
+    /// The records that pass the filter, up to the head as it was when this was called.
+    pub fn replay(&self, filter: ReplayFilter) -> Box<dyn Iterator<Item = Result<Record, LogError>> + Send + '_> {
+        let to = filter.to.unwrap_or(u64::MAX).min(self.position());
+        if let Some(code) = filter.dossier.clone() {
+            let positions: Vec<u64> = self.shared.views().row(&code).map_or_else(Vec::new, |row| {
+                row.dossier.entries.iter().map(|e| e.position).filter(|p| (filter.from..to).contains(p)).collect()
+            });
+            let records = positions.into_iter().map(|p| self.read(p));
+            return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter))));
+        }
+        let records = self
+            .shared
+            .log
+            .read(filter.from)
+            .take_while(move |r| r.as_ref().map_or(true, |(position, _)| *position < to))
+            .map(|r| {
+                let (position, bytes) = r?;
+                Record::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
+            });
+        Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter))))
+    }
+
+    fn passes(&self, record: &Record, filter: &ReplayFilter) -> bool {
+        let statement = &record.statement;
+        (filter.types.is_empty() || filter.types.contains(&statement.event.event_type()))
+            && filter.unit.as_ref().is_none_or(|prefix| {
+                let views = self.shared.views();
+                let unit = views.row(&statement.dossier).and_then(|row| row.dossier.keys.unit.clone());
+                unit.is_some_and(|unit| unit_within(&unit, prefix))
+            })
+    }
+
+    /// Stops the writer after all that was queued, and makes the head durable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn close(&self) -> Result<(), LogError> {
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        if thread.join().is_err() {
+            return Err(LogError::Unavailable("the writer had stopped with a defect".to_owned()));
+        }
+        if let Health::NotServing(why) = self.health() {
+            return Err(LogError::Unavailable(why));
+        }
+        self.shared.log.close()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Err(e) = self.close() {
+            tracing::error!("stopping: {e}");
+        }
+    }
+}

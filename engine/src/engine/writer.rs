@@ -1,0 +1,335 @@
+//! The one writer: decides, appends, folds, answers. Also the alarm clock that writes `Late`.
+//!
+//! The write model holds every dossier; an event changes it before it is durable, which is safe because nobody but the
+//! writer sees it, and because an append that fails poisons the writer: it answers nothing more until the log is opened
+//! anew.
+
+use super::{Batch, Health, Mode, Receipt, Refused, Shared};
+use crate::clock::Guard;
+use crate::dossier::{
+    Act, Code, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
+};
+use crate::record::Record;
+use crate::time::{Timestamp, Zone};
+use crate::views::{Row, Views};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// How many events the writer takes into one group, batches whole.
+const GROUP_EVENTS: usize = 4096;
+/// How many `Late` one group may hold, so that a morning after a long downtime does not hold up the desks.
+const GROUP_LATES: usize = 1024;
+/// How long the writer sleeps at most before it looks at the clock: `Late` is to be written within a second.
+const NAP: Duration = Duration::from_millis(200);
+
+/// A batch on its way, and who waits for it.
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) reply: Box<dyn FnOnce(Result<Vec<Result<Receipt, Rejection>>, Refused>) + Send>,
+}
+
+/// A dossier of the write model, with the alarm of its next promise to pass.
+struct Slot {
+    dossier: Arc<Dossier>,
+    alarm: Option<Timestamp>,
+}
+
+/// The write model.
+pub(super) struct Writer {
+    home: Zone,
+    slots: HashMap<Code, Slot>,
+    alarms: BTreeSet<(Timestamp, Code)>,
+    last_recorded: Timestamp,
+}
+
+/// What a group has come to so far.
+struct Group {
+    now: Timestamp,
+    first: u64,
+    records: Vec<Vec<u8>>,
+    touched: HashMap<Code, ()>,
+}
+
+impl Writer {
+    pub(super) fn new(home: Zone) -> Writer {
+        Writer { home, slots: HashMap::new(), alarms: BTreeSet::new(), last_recorded: Timestamp::MIN }
+    }
+
+    pub(super) fn last_recorded(&self) -> Timestamp {
+        self.last_recorded
+    }
+
+    /// Takes in a record of the log at start-up, and checks what only a whole log can show.
+    pub(super) fn replay(&mut self, record: &Record) -> Result<(), String> {
+        if record.recorded_at < self.last_recorded {
+            return Err(format!("recorded at {}, before the record before it", record.recorded_at));
+        }
+        let dossier = self.slots.get(&record.statement.dossier).map(|s| &s.dossier);
+        let (version, previous) = dossier.map_or((0, None), |d| (d.version(), d.last_position()));
+        if record.dossier_version != version + 1 || record.previous != previous {
+            return Err(format!(
+                "version {} of {} follows version {version}: its history has a gap",
+                record.dossier_version, record.statement.dossier
+            ));
+        }
+        self.last_recorded = record.recorded_at;
+        let proposal = Proposal {
+            statement: record.statement.clone(),
+            flags: record.flags,
+            fingerprint: fingerprint(&record.statement),
+        };
+        self.evolve(&proposal, record.position, record.recorded_at);
+        Ok(())
+    }
+
+    /// Folds every dossier into fresh views and sets the alarms, once, after the replay.
+    pub(super) fn publish_all(&mut self, views: &mut Views, position: u64) {
+        let mut codes: Vec<Code> = self.slots.keys().cloned().collect();
+        codes.sort();
+        let rows = codes.into_iter().filter_map(|code| self.refold(&code)).collect();
+        views.apply(position, rows);
+    }
+
+    fn evolve(&mut self, proposal: &Proposal, position: u64, recorded_at: Timestamp) -> u32 {
+        let statement = &proposal.statement;
+        let entry = Entry {
+            position,
+            recorded_at,
+            occurred_at: statement.occurred_at,
+            event_id: statement.event_id,
+            fingerprint: proposal.fingerprint,
+            flags: proposal.flags,
+            act: Act::of(&statement.event),
+        };
+        let slot = self
+            .slots
+            .entry(statement.dossier.clone())
+            .or_insert_with(|| Slot { dossier: Arc::new(Dossier::new(statement.dossier.clone())), alarm: None });
+        let dossier = Arc::make_mut(&mut slot.dossier);
+        dossier.evolve(&statement.event, entry);
+        dossier.version()
+    }
+
+    /// The row of a dossier as it stands, and its alarm set anew.
+    fn refold(&mut self, code: &Code) -> Option<Row> {
+        let slot = self.slots.get_mut(code)?;
+        let row = Row::new(Arc::clone(&slot.dossier), &self.home);
+        let alarm = row.by_instant.as_ref().and_then(|timeline| next_miss(&slot.dossier, timeline));
+        if alarm != slot.alarm {
+            if let Some(t) = slot.alarm {
+                self.alarms.remove(&(t, code.clone()));
+            }
+            if let Some(t) = alarm {
+                self.alarms.insert((t, code.clone()));
+            }
+            slot.alarm = alarm;
+        }
+        Some(row)
+    }
+
+    fn stage(&mut self, group: &mut Group, proposal: &Proposal, author: &Code) -> Receipt {
+        let position = group.first + group.records.len() as u64;
+        let code = &proposal.statement.dossier;
+        let previous = self.slots.get(code).and_then(|s| s.dossier.last_position());
+        let dossier_version = self.evolve(proposal, position, group.now);
+        let record = Record {
+            position,
+            recorded_at: group.now,
+            dossier_version,
+            previous,
+            author: author.clone(),
+            flags: proposal.flags,
+            statement: proposal.statement.clone(),
+        };
+        group.records.push(record.encode());
+        group.touched.entry(code.clone()).or_default();
+        Receipt {
+            event_id: proposal.statement.event_id,
+            position,
+            recorded_at: group.now,
+            dossier_version,
+            duplicate: false,
+            flags: proposal.flags,
+        }
+    }
+
+    fn decide_one(&mut self, group: &mut Group, command: &crate::dossier::Command) -> Result<Receipt, Rejection> {
+        let dossier = self.slots.get(&command.statement.dossier).map(|s| &*s.dossier);
+        match decide(dossier, command, group.now, &self.home)? {
+            Decision::Duplicate(entry) => {
+                let version = dossier.and_then(|d| d.entries.iter().position(|e| e.position == entry.position));
+                Ok(Receipt {
+                    event_id: entry.event_id,
+                    position: entry.position,
+                    recorded_at: entry.recorded_at,
+                    dossier_version: u32::try_from(version.map_or(0, |v| v + 1)).unwrap_or(u32::MAX),
+                    duplicate: true,
+                    flags: entry.flags,
+                })
+            }
+            Decision::Log(proposals) => {
+                let receipts: Vec<Receipt> = proposals.iter().map(|p| self.stage(group, p, &command.author)).collect();
+                // `decide` puts the event itself last, behind the `Late` that it owes.
+                receipts.into_iter().last().ok_or(Rejection::EngineEvent)
+            }
+        }
+    }
+
+    fn decide_batch(&mut self, group: &mut Group, batch: &Batch) -> Vec<Result<Receipt, Rejection>> {
+        if batch.mode == Mode::Each {
+            return batch.commands.iter().map(|c| self.decide_one(group, c)).collect();
+        }
+        let before: HashMap<&Code, Option<Arc<Dossier>>> = batch
+            .commands
+            .iter()
+            .map(|c| &c.statement.dossier)
+            .map(|code| (code, self.slots.get(code).map(|s| Arc::clone(&s.dossier))))
+            .collect();
+        let staged = group.records.len();
+        let results: Vec<_> = batch.commands.iter().map(|c| self.decide_one(group, c)).collect();
+        if results.iter().all(Result::is_ok) {
+            return results;
+        }
+        group.records.truncate(staged);
+        for (code, dossier) in before {
+            match (dossier, self.slots.get_mut(code)) {
+                (Some(dossier), Some(slot)) => slot.dossier = dossier,
+                _ => {
+                    self.slots.remove(code);
+                }
+            }
+        }
+        results.into_iter().map(|r| Err(r.err().unwrap_or(Rejection::BatchRefused))).collect()
+    }
+
+    /// Folds what the group touched. Touched dossiers that an undone batch left unknown have no row.
+    fn fold(&mut self, group: &mut Group, rows: &mut HashMap<Code, Row>) {
+        for (code, ()) in std::mem::take(&mut group.touched) {
+            if let Some(row) = self.refold(&code) {
+                rows.insert(code, row);
+            }
+        }
+    }
+
+    /// Stages the `Late` of every promise that has passed.
+    fn ring(&mut self, group: &mut Group, rows: &mut HashMap<Code, Row>) {
+        let mut written = 0;
+        let nobody: Code = Arc::from("");
+        while written < GROUP_LATES {
+            let Some((t, code)) = self.alarms.first().cloned() else { return };
+            if t > group.now {
+                return;
+            }
+            let Some(dossier) = self.slots.get(&code).map(|s| Arc::clone(&s.dossier)) else {
+                self.alarms.pop_first();
+                continue;
+            };
+            let lates = overdue(&dossier, group.now, &self.home);
+            drop(dossier);
+            rows.remove(&code);
+            for late in &lates {
+                self.stage(group, late, &nobody);
+            }
+            written += lates.len().max(1);
+            self.fold(group, rows);
+        }
+    }
+
+    /// Milliseconds until the next alarm, by the engine's clock.
+    fn until_alarm(&self, now: Timestamp) -> Option<i64> {
+        self.alarms.first().map(|(t, _)| t.since(now).max(0))
+    }
+}
+
+/// The writer's thread: runs until the queue is closed and empty.
+pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: &Receiver<Job>) {
+    loop {
+        let now = shared.clock.now();
+        let alarm = writer.until_alarm(now).map_or(NAP, |ms| Duration::from_millis(ms.unsigned_abs()));
+        let mut jobs = Vec::new();
+        let mut closed = false;
+        match queue.recv_timeout(alarm.min(NAP)) {
+            Ok(job) => jobs.push(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => closed = true,
+        }
+        let mut size: usize = jobs.iter().map(|j| j.batch.commands.len()).sum();
+        while size < GROUP_EVENTS {
+            let Ok(job) = queue.try_recv() else { break };
+            size += job.batch.commands.len();
+            jobs.push(job);
+        }
+        if let Some(jump) = guard.jump(&*shared.clock) {
+            let why = format!(
+                "the clock jumped by {} s against the time that really passed; set it right and restart the server",
+                jump / 1000
+            );
+            poison(shared, &why);
+            refuse(shared, jobs, &why);
+            return drain(shared, queue, &why);
+        }
+        let outcome = write_group(&mut writer, shared, jobs);
+        if let Err(why) = outcome {
+            poison(shared, &why);
+            return drain(shared, queue, &why);
+        }
+        if closed {
+            return;
+        }
+    }
+}
+
+/// Decides, appends, folds and answers one group. On failure everyone in it has been told.
+fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(), String> {
+    let now = shared.clock.now().max(writer.last_recorded);
+    let mut group = Group { now, first: shared.log.length(), records: Vec::new(), touched: HashMap::new() };
+    let mut rows = HashMap::new();
+    let decided: Vec<_> = jobs
+        .into_iter()
+        .map(|job| {
+            let results = writer.decide_batch(&mut group, &job.batch);
+            (job, results)
+        })
+        .collect();
+    writer.fold(&mut group, &mut rows);
+    writer.ring(&mut group, &mut rows);
+    if !group.records.is_empty() {
+        writer.last_recorded = now;
+        if let Err(e) = shared.log.append(&group.records) {
+            let why = e.to_string();
+            refuse(shared, decided.into_iter().map(|(job, _)| job).collect(), &why);
+            return Err(why);
+        }
+        let position = group.first + group.records.len() as u64;
+        // Only the swap happens under the lock, so a reader waits for microseconds.
+        let rows = rows.into_values().collect();
+        shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(position, rows);
+    }
+    for (job, results) in decided {
+        shared.queued.fetch_sub(job.batch.commands.len(), Ordering::AcqRel);
+        (job.reply)(Ok(results));
+    }
+    Ok(())
+}
+
+fn poison(shared: &Shared, why: &str) {
+    tracing::error!("no more events are accepted: {why}");
+    shared.set_health(Health::NotServing(why.to_owned()));
+}
+
+fn refuse(shared: &Shared, jobs: Vec<Job>, why: &str) {
+    for job in jobs {
+        shared.queued.fetch_sub(job.batch.commands.len(), Ordering::AcqRel);
+        (job.reply)(Err(Refused::Unavailable(why.to_owned())));
+    }
+}
+
+/// After a failure: whoever still waits is told, until the engine is closed.
+fn drain(shared: &Shared, queue: &Receiver<Job>, why: &str) {
+    while let Ok(job) = queue.recv() {
+        refuse(shared, vec![job], why);
+    }
+}

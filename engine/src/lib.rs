@@ -1,0 +1,23 @@
+//! The engine of Đúng Hẹn: rules, log and figures of dossier tracking, without any network or async runtime.
+//!
+//! One way in: a [`dossier::Command`] is decided against its dossier, its events are appended to the [`log`], durably,
+//! and folded into the [`views`]. Every number that anyone sees is a fold over the log. [`Engine`] runs it all.
+
+mod clock;
+pub mod directory;
+pub mod dossier;
+mod engine;
+pub mod log;
+mod quiet;
+pub mod record;
+pub mod rules;
+pub mod time;
+mod verify;
+pub mod views;
+
+pub use clock::{Clock, SystemClock};
+pub use engine::{
+    BATCH_EVENTS, Batch, Detail, Engine, Health, Mode, OpenError, Options, PromiseDetail, Purpose, Receipt, Refused,
+    ReplayFilter,
+};
+pub use verify::{Verified, verify};

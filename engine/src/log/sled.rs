@@ -1,0 +1,206 @@
+//! The log on disk: frames in a sled tree, keyed by the position of their first record, big-endian.
+//!
+//! sled 0.34.7 has three habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
+//! some damage (so every call into it is made under `catch_unwind`), and it opens a truncated file as an empty one (so
+//! the head file stands beside it). Reading sled's own files is left to sled.
+
+use super::head::{self, HeadFile};
+use super::{EventLog, Frames, Head, LogError, sync};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const DATABASE: &str = "log";
+const HEAD: &str = "head";
+
+/// The log of a data directory.
+pub struct SledLog {
+    database: ::sled::Db,
+    frames: ::sled::Tree,
+    head: Mutex<HeadFile>,
+    head_at_open: Head,
+}
+
+/// Runs a call into sled; its panics, which it uses for damage, become errors.
+fn guarded<T>(what: &str, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, LogError> {
+    let quiet = crate::quiet::Quiet::begin();
+    let outcome = catch_unwind(AssertUnwindSafe(call));
+    drop(quiet);
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(::sled::Error::Corruption { .. })) => {
+            Err(LogError::Damaged { position: 0, what: format!("{what}: sled found its file corrupted") })
+        }
+        Ok(Err(e)) => Err(LogError::Unavailable(format!("{what}: {e}"))),
+        Err(panic) => {
+            let said = crate::quiet::message(&*panic);
+            Err(LogError::Damaged { position: 0, what: format!("{what}: sled gave up: {said}") })
+        }
+    }
+}
+
+impl SledLog {
+    /// Makes the files of an empty log in `directory`, durably.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create(directory: &Path, head: &Head) -> Result<(), LogError> {
+        HeadFile::create(&directory.join(HEAD), head)?;
+        sync::sync_directory(directory)?;
+        Ok(())
+    }
+
+    /// Whether `directory` holds a log's files, whole or not.
+    #[must_use]
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(DATABASE).exists() || directory.join(HEAD).exists()
+    }
+
+    /// Opens the log for appending. The caller holds the directory's lock.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] if sled or the head cannot be read; [`LogError::Unavailable`] if the disk fails or if
+    /// this build does not sync durably.
+    pub fn open(directory: &Path) -> Result<SledLog, LogError> {
+        // The head first: without it there is nothing to judge the log by, and opening sled would change the log.
+        let (head, head_at_open) = HeadFile::open(&directory.join(HEAD))?;
+        let log = SledLog::open_database(&directory.join(DATABASE), Mutex::new(head), head_at_open)?;
+        log.prove_durable()?;
+        sync::sync_directory(&directory.join(DATABASE))?;
+        sync::sync_directory(directory)?;
+        Ok(log)
+    }
+
+    /// Opens a *copy* of the log's database, made at `scratch`, beside the head of `directory`, which stays untouched.
+    ///
+    /// # Errors
+    /// As [`SledLog::open`].
+    pub fn inspect(directory: &Path, scratch: &Path) -> Result<SledLog, LogError> {
+        let (_, head_at_open) = head::read(&directory.join(HEAD))?;
+        copy_tree(&directory.join(DATABASE), &scratch.join(DATABASE))?;
+        std::fs::copy(directory.join(HEAD), scratch.join(HEAD))?;
+        let (head, _) = HeadFile::open(&scratch.join(HEAD))?;
+        SledLog::open_database(&scratch.join(DATABASE), Mutex::new(head), head_at_open)
+    }
+
+    fn open_database(path: &Path, head: Mutex<HeadFile>, head_at_open: Head) -> Result<SledLog, LogError> {
+        let (database, frames) = guarded("opening the log", || {
+            let database = ::sled::Config::new()
+                .path(path)
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .mode(::sled::Mode::HighThroughput)
+                .open()?;
+            let frames = database.open_tree("frames")?;
+            Ok((database, frames))
+        })?;
+        Ok(SledLog { database, frames, head, head_at_open })
+    }
+
+    /// A commit must reach the function of `sync`, else an acknowledgement would promise what a power cut can break.
+    fn prove_durable(&self) -> Result<(), LogError> {
+        let before = sync::calls();
+        guarded("the canary commit", || {
+            let canary = self.database.open_tree("canary")?;
+            let opened = canary.get("opened")?.map_or(0, |v| v.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b)));
+            canary.insert("opened", &(opened + 1).to_be_bytes())?;
+            canary.flush()?;
+            Ok(())
+        })?;
+        if sync::calls() == before {
+            return Err(LogError::Unavailable(
+                "this build does not make commits durable: sync_file_range was not linked in; rebuild it".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn position_of(key: &[u8]) -> Result<u64, LogError> {
+    key.try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| LogError::Damaged { position: 0, what: "a key of the log is not a position".to_owned() })
+}
+
+impl EventLog for SledLog {
+    fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        guarded("writing the log", || {
+            let mut batch = ::sled::Batch::default();
+            for (first, bytes) in frames {
+                batch.insert(&first.to_be_bytes(), *bytes);
+            }
+            self.frames.apply_batch(batch)?;
+            self.frames.flush()?;
+            Ok(())
+        })
+        .map_err(|e| match e {
+            // Whatever made sled fail here, nothing acknowledged is known to be damaged: the outcome is unknown.
+            LogError::Damaged { what, .. } | LogError::Unavailable(what) => LogError::Unavailable(what),
+        })
+    }
+
+    fn frames(&self, from: u64) -> Frames<'_> {
+        let start = guarded("reading the log", || {
+            let key = from.to_be_bytes();
+            let holds = if self.frames.contains_key(key)? { None } else { self.frames.get_lt(key)? };
+            Ok(holds.map_or_else(|| key.to_vec(), |(k, _)| k.to_vec()))
+        });
+        let start = match start {
+            Ok(start) => start,
+            Err(e) => return Box::new(std::iter::once(Err(e))),
+        };
+        let mut range = self.frames.range(start..);
+        let mut next = from;
+        let mut failed = false;
+        Box::new(std::iter::from_fn(move || {
+            if failed {
+                return None;
+            }
+            let item = guarded("reading the log", || range.next().transpose());
+            let item = item.and_then(|found| match found {
+                Some((key, value)) => Ok(Some((position_of(&key)?, value.to_vec()))),
+                None => Ok(None),
+            });
+            match item {
+                Ok(Some((first, bytes))) => {
+                    next = first + 1;
+                    Some(Ok((first, bytes)))
+                }
+                Ok(None) => None,
+                Err(e) => {
+                    // After an error sled's iterator makes no promise; the position says how far the log was read.
+                    failed = true;
+                    Some(Err(match e {
+                        LogError::Damaged { what, .. } => LogError::Damaged { position: next, what },
+                        LogError::Unavailable(what) => LogError::Unavailable(what),
+                    }))
+                }
+            }
+        }))
+    }
+
+    fn head_at_open(&self) -> Head {
+        self.head_at_open
+    }
+
+    fn write_head(&self, head: &Head, sync: bool) -> Result<(), LogError> {
+        let mut file = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write(head, sync)?;
+        Ok(())
+    }
+}

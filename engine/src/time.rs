@@ -1,0 +1,265 @@
+//! Instants, local dates and the zone that joins them.
+//!
+//! One *tick* is a millisecond, the resolution of the log. This room reads no clock: what "now" is comes in as an
+//! argument, so that every figure can be computed again. It knows nothing of working days; those are a calendar's.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
+use std::fmt;
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+/// An instant, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Before every instant that an event can carry.
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+    /// After every instant that an event can carry.
+    pub const MAX: Timestamp = Timestamp(i64::MAX);
+    /// The first instant an event may carry: 0001-01-01T00:00:00Z.
+    pub const EARLIEST: Timestamp = Timestamp(-62_135_596_800_000);
+    /// The last instant an event may carry: 9999-12-31T23:59:59.999Z.
+    pub const LATEST: Timestamp = Timestamp(253_402_300_799_999);
+
+    /// Milliseconds later (or earlier), stopping at the ends of the range.
+    #[must_use]
+    pub fn plus(self, milliseconds: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(milliseconds))
+    }
+
+    /// Milliseconds from `earlier` to this instant.
+    #[must_use]
+    pub fn since(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Parses RFC 3339 with any offset; what is finer than a millisecond is floored.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        let parsed = DateTime::parse_from_rfc3339(text).ok()?;
+        Timestamp::checked(parsed.timestamp_millis())
+    }
+
+    /// The instant at `ms`, if an event may carry it.
+    #[must_use]
+    pub fn checked(ms: i64) -> Option<Timestamp> {
+        (Timestamp::EARLIEST.0..=Timestamp::LATEST.0).contains(&ms).then_some(Timestamp(ms))
+    }
+
+    fn utc(self) -> DateTime<Utc> {
+        let ms = self.0.clamp(Timestamp::EARLIEST.0 - MS_PER_DAY, Timestamp::LATEST.0 + MS_PER_DAY);
+        DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+}
+
+/// Prints RFC 3339 in UTC with milliseconds, `2025-09-10T02:00:00.000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.utc().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+/// A local calendar date, as days since 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(pub i32);
+
+impl Date {
+    /// The first date an event may carry, 0001-01-01.
+    pub const EARLIEST: Date = Date(-719_162);
+    /// The last date an event may carry, 9999-12-31.
+    pub const LATEST: Date = Date(2_932_896);
+
+    /// The date of a calendar year, month (1 to 12) and day.
+    #[must_use]
+    pub fn new(year: i32, month: u32, day: u32) -> Option<Date> {
+        NaiveDate::from_ymd_opt(year, month, day).map(Date::from_naive)
+    }
+
+    /// Parses `YYYY-MM-DD`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Date> {
+        let digits = |range: std::ops::Range<usize>| -> Option<u32> {
+            let part = text.get(range)?;
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
+        };
+        if text.len() != 10 || text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
+            return None;
+        }
+        let date = Date::new(i32::try_from(digits(0..4)?).ok()?, digits(5..7)?, digits(8..10)?)?;
+        (Date::EARLIEST..=Date::LATEST).contains(&date).then_some(date)
+    }
+
+    /// The date at `days` since 1970-01-01, if an event may carry it.
+    #[must_use]
+    pub fn checked(days: i32) -> Option<Date> {
+        (Date::EARLIEST.0..=Date::LATEST.0).contains(&days).then_some(Date(days))
+    }
+
+    /// Days later (or earlier), stopping at the ends of the range.
+    #[must_use]
+    pub fn plus(self, days: i32) -> Date {
+        Date(self.0.saturating_add(days))
+    }
+
+    /// Year, month (1 to 12) and day.
+    #[must_use]
+    pub fn ymd(self) -> (i32, u32, u32) {
+        let date = self.naive();
+        (date.year(), date.month(), date.day())
+    }
+
+    /// Day of the week, Monday = 0.
+    #[must_use]
+    pub fn weekday(self) -> u32 {
+        self.naive().weekday().num_days_from_monday()
+    }
+
+    fn from_naive(date: NaiveDate) -> Date {
+        Date(date.num_days_from_ce() - 719_163)
+    }
+
+    fn naive(self) -> NaiveDate {
+        let clamped = self.0.clamp(Date::EARLIEST.0 - 400, Date::LATEST.0 + 400);
+        NaiveDate::from_num_days_from_ce_opt(clamped + 719_163).unwrap_or(NaiveDate::MIN)
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (y, m, d) = self.ymd();
+        write!(f, "{y:04}-{m:02}-{d:02}")
+    }
+}
+
+/// A time zone of the IANA database, by which instants have local dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zone(Tz);
+
+/// What a wall-clock time without an offset stands for in a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalTime {
+    /// Exactly one instant.
+    Once(Timestamp),
+    /// Two instants, since the clock was set back; the earlier comes first.
+    Twice(Timestamp, Timestamp),
+    /// None, since the clock was set forward over it.
+    Never,
+}
+
+impl Zone {
+    /// Asia/Ho_Chi_Minh, the default of a new data directory.
+    pub const VIETNAM: Zone = Zone(Tz::Asia__Ho_Chi_Minh);
+    /// Coordinated Universal Time.
+    pub const UTC: Zone = Zone(Tz::UTC);
+
+    /// The zone of an IANA name such as `Europe/Amsterdam`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Zone> {
+        name.parse().ok().map(Zone)
+    }
+
+    /// Its IANA name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    /// The local date of an instant.
+    #[must_use]
+    pub fn date(&self, at: Timestamp) -> Date {
+        Date::from_naive(at.utc().with_timezone(&self.0).date_naive())
+    }
+
+    /// Milliseconds since local midnight, by the clock on the wall.
+    #[must_use]
+    pub fn time_of_day(&self, at: Timestamp) -> i64 {
+        let local = at.utc().with_timezone(&self.0);
+        i64::from(local.num_seconds_from_midnight()) * 1000 + i64::from(local.timestamp_subsec_millis())
+    }
+
+    /// The instants that a wall-clock time of this zone stands for.
+    #[must_use]
+    pub fn local(&self, wall: NaiveDateTime) -> LocalTime {
+        let ms = |t: DateTime<Tz>| Timestamp(t.timestamp_millis());
+        match self.0.from_local_datetime(&wall) {
+            chrono::LocalResult::Single(t) => LocalTime::Once(ms(t)),
+            chrono::LocalResult::Ambiguous(a, b) => LocalTime::Twice(ms(a).min(ms(b)), ms(a).max(ms(b))),
+            chrono::LocalResult::None => LocalTime::Never,
+        }
+    }
+
+    /// The first tick whose local date is `date` or later.
+    ///
+    /// Where the clock skips midnight (or a whole date, as Samoa did in 2011) this is the tick after the gap.
+    #[must_use]
+    pub fn first_tick(&self, date: Date) -> Timestamp {
+        let midnight = date.naive().and_time(chrono::NaiveTime::MIN);
+        match self.local(midnight) {
+            LocalTime::Once(t) | LocalTime::Twice(t, _) => t,
+            LocalTime::Never => {
+                // Offsets lie within a day of UTC, so the tick looked for does, too; local dates grow across a gap.
+                let middle = midnight.and_utc().timestamp_millis();
+                let (mut before, mut after) = (middle - MS_PER_DAY - 1, middle + MS_PER_DAY);
+                while after - before > 1 {
+                    let probe = before + (after - before) / 2;
+                    if self.date(Timestamp(probe)) < date { before = probe } else { after = probe }
+                }
+                Timestamp(after)
+            }
+        }
+    }
+
+    /// The last tick of a local date: the promise "by this date" ends with it.
+    #[must_use]
+    pub fn last_tick(&self, date: Date) -> Timestamp {
+        self.first_tick(date.plus(1)).plus(-1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect(text)
+    }
+
+    #[test]
+    fn instants_are_floored_and_printed_in_utc() {
+        assert_eq!(at("2025-09-10T09:00:00.9999+07:00").to_string(), "2025-09-10T02:00:00.999Z");
+        assert_eq!(at("1969-12-31T23:59:59.9999Z"), Timestamp(-1));
+        assert_eq!(Timestamp::parse("2025-09-10T09:00:00"), None, "an offset is required");
+        assert_eq!(Timestamp::LATEST.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::EARLIEST.to_string(), "0001-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn dates_parse_strictly() {
+        assert_eq!(Date::parse("2024-02-29").map(|d| d.to_string()), Some("2024-02-29".into()));
+        for bad in ["2025-02-29", "2025-2-03", "+025-01-01", "2025-01-01T", "0000-01-01", "２025-1-1"] {
+            assert_eq!(Date::parse(bad), None, "{bad}");
+        }
+        assert_eq!(Date::parse("0001-01-01"), Some(Date::EARLIEST));
+        assert_eq!(Date::parse("9999-12-31"), Some(Date::LATEST));
+    }
+
+    #[test]
+    fn a_date_ends_with_its_last_tick() {
+        let d = Date::parse("2025-09-30").expect("date");
+        assert_eq!(Zone::VIETNAM.last_tick(d), at("2025-09-30T16:59:59.999Z"));
+        assert_eq!(Zone::UTC.last_tick(d), at("2025-09-30T23:59:59.999Z"));
+    }
+
+    #[test]
+    fn midnights_that_do_not_exist() {
+        let cairo = Zone::parse("Africa/Cairo").expect("zone");
+        let d = Date::parse("2024-04-26").expect("date"); // 00:00 -> 01:00
+        assert_eq!(cairo.first_tick(d), at("2024-04-25T22:00:00Z"));
+        let apia = Zone::parse("Pacific/Apia").expect("zone");
+        let skipped = Date::parse("2011-12-30").expect("date");
+        assert_eq!(apia.first_tick(skipped), at("2011-12-30T10:00:00Z"));
+        assert_eq!(apia.first_tick(skipped.plus(1)), at("2011-12-30T10:00:00Z"));
+    }
+}

@@ -1,0 +1,277 @@
+//! Worklists, and the dossiers behind a figure.
+
+use super::obligation::{ObligationState, obligations};
+use super::rates::{Verdict, judge, returned_at};
+use super::{Filter, Moment, Row, Views, Window};
+use crate::dossier::{Code, Due, Flags, Timeline};
+use crate::rules::Definition;
+use crate::time::{Timestamp, Zone};
+
+/// Where a dossier stands at the cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DossierState {
+    /// Never received, only rejected.
+    Rejected,
+    /// In progress, the clock runs, the promise is not missed.
+    Open,
+    /// In progress, the clock stands still.
+    Waiting,
+    /// In progress, the promise is missed (also if waiting now).
+    Late,
+    /// Ended.
+    Ended,
+    /// Ended as processed, and the applicant has the result.
+    Returned,
+}
+
+impl DossierState {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DossierState::Rejected => "rejected",
+            DossierState::Open => "open",
+            DossierState::Waiting => "waiting",
+            DossierState::Late => "late",
+            DossierState::Ended => "ended",
+            DossierState::Returned => "returned",
+        }
+    }
+}
+
+/// Which dossiers to list by where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateFilter {
+    /// In progress: received and not ended, waiting and late ones too.
+    Open,
+    /// In progress, the clock stands still.
+    Waiting,
+    /// In progress, the promise missed.
+    Late,
+    /// In progress, the clock runs, the promise ends soon.
+    DueSoon,
+    /// With an obligation that may still be met.
+    ApologyPending,
+    /// With an obligation that was not met.
+    ApologyMissing,
+    /// Ended, returned ones too.
+    Ended,
+    /// Processed and handed over.
+    Returned,
+}
+
+impl StateFilter {
+    /// All, with their names.
+    pub const ALL: [(StateFilter, &'static str); 8] = [
+        (StateFilter::Open, "open"),
+        (StateFilter::Waiting, "waiting"),
+        (StateFilter::Late, "late"),
+        (StateFilter::DueSoon, "due-soon"),
+        (StateFilter::ApologyPending, "apology-pending"),
+        (StateFilter::ApologyMissing, "apology-missing"),
+        (StateFilter::Ended, "ended"),
+        (StateFilter::Returned, "returned"),
+    ];
+
+    /// The filter of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<StateFilter> {
+        Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(s, _)| s)
+    }
+}
+
+/// Which dossiers of a cohort to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutcomeFilter {
+    /// Those counted on time.
+    OnTime,
+    /// Those counted late.
+    Late,
+    /// Those without a promise.
+    NoDeadline,
+}
+
+impl OutcomeFilter {
+    /// All, with their names.
+    pub const ALL: [(OutcomeFilter, &'static str); 3] =
+        [(OutcomeFilter::OnTime, "on_time"), (OutcomeFilter::Late, "late"), (OutcomeFilter::NoDeadline, "no_deadline")];
+
+    /// The filter of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<OutcomeFilter> {
+        Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(o, _)| o)
+    }
+
+    fn admits(self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Early | Verdict::OnDue | Verdict::OnTimeAndOpen => self == OutcomeFilter::OnTime,
+            Verdict::Late => self == OutcomeFilter::Late,
+            Verdict::NoDeadline => self == OutcomeFilter::NoDeadline,
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// Where the dossiers stand at the cut.
+    pub state: Option<StateFilter>,
+    /// Only the cohort of the definition in the period, with this outcome (`Some(None)`: any outcome).
+    pub outcome: Option<Option<OutcomeFilter>>,
+    /// The definition that compares promises.
+    pub definition: Definition,
+    /// The period's first tick, for `outcome`.
+    pub from: Option<Moment>,
+    /// The first tick after the period.
+    pub to: Option<Moment>,
+    /// The business time at which it is looked at.
+    pub as_of: Moment,
+    /// How soon is soon, in milliseconds.
+    pub due_within_ms: i64,
+    /// Which dossiers.
+    pub filter: Filter,
+    /// The zone that makes dates of instants.
+    pub zone: Option<Zone>,
+    /// The most dossiers to return.
+    pub page_size: usize,
+    /// Where the page before ended.
+    pub after: Option<(Timestamp, Code)>,
+}
+
+/// A dossier of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The code.
+    pub dossier: Code,
+    /// The unit that answers for it.
+    pub unit: Option<Code>,
+    /// The procedure.
+    pub procedure: Option<Code>,
+    /// The field.
+    pub field: Option<Code>,
+    /// The channel.
+    pub channel: Option<Code>,
+    /// Where it stands.
+    pub state: DossierState,
+    /// Whether the clock stands still.
+    pub waiting: bool,
+    /// When it was received; `None` if it was only rejected.
+    pub received_at: Option<Timestamp>,
+    /// The current promise.
+    pub due: Option<Due>,
+    /// The first promise.
+    pub first_due: Option<Due>,
+    /// When it ended, if by the cut.
+    pub ended_at: Option<Timestamp>,
+    /// The flags of all its events.
+    pub flags: Flags,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The dossiers, those due first first; those without a promise last.
+    pub items: Vec<Item>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<(Timestamp, Code)>,
+    /// The number of records that the answer has folded.
+    pub position: u64,
+    /// The business time it is looked at.
+    pub as_of: Timestamp,
+}
+
+/// Where a received dossier stands at `c`.
+fn state(timeline: &Timeline, c: Timestamp) -> DossierState {
+    if !timeline.is_open(c) {
+        return if returned_at(timeline, c).is_some() { DossierState::Returned } else { DossierState::Ended };
+    }
+    if timeline.current(c).is_some_and(|p| p.missed_by(c)) {
+        DossierState::Late
+    } else if timeline.is_waiting(c) {
+        DossierState::Waiting
+    } else {
+        DossierState::Open
+    }
+}
+
+impl Row {
+    /// The dossier as a list shows it at `c`, its promises compared as `timeline` does.
+    #[must_use]
+    pub fn item(&self, timeline: Option<&Timeline>, c: Timestamp) -> Item {
+        let keys = self.dossier.keys.clone();
+        Item {
+            dossier: self.dossier.code.clone(),
+            unit: keys.unit,
+            procedure: keys.procedure,
+            field: keys.field,
+            channel: keys.channel,
+            state: timeline.map_or(DossierState::Rejected, |t| state(t, c)),
+            waiting: timeline.is_some_and(|t| t.is_waiting(c)),
+            received_at: timeline.map(|t| t.received),
+            due: timeline.and_then(|t| t.current(c)).map(|p| p.due),
+            first_due: timeline.and_then(|t| t.first(c)).map(|p| p.due),
+            ended_at: timeline.and_then(|t| t.end).map(|e| e.at).filter(|t| *t <= c),
+            flags: self.dossier.flags,
+        }
+    }
+}
+
+impl Views {
+    /// Lists dossiers.
+    #[must_use]
+    pub fn list(&self, query: &ListQuery) -> Page {
+        let zone = query.zone.unwrap_or(self.home);
+        let as_of = query.as_of.as_of(&zone);
+        let window = Window::new(query.from.map(|m| m.bound(&zone)), query.to.map(|m| m.bound(&zone)), as_of);
+        let c = window.c;
+        let mut found: Vec<(Timestamp, &Row)> = Vec::new();
+        for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
+            let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
+            if timeline.received > c || !self.admitted(query, row, &timeline, &zone, window) {
+                continue;
+            }
+            let due = timeline.current(c).map_or(Timestamp::MAX, |p| p.due.last_moment(&self.home));
+            let after = query.after.as_ref();
+            if after.is_none_or(|(t, code)| (due, &row.dossier.code) > (*t, code)) {
+                found.push((due, row));
+            }
+        }
+        let key = |(due, row): &(Timestamp, &Row)| (*due, row.dossier.code.clone());
+        found.sort_by(|a, b| (a.0, &a.1.dossier.code).cmp(&(b.0, &b.1.dossier.code)));
+        let more = found.len() > query.page_size;
+        found.truncate(query.page_size);
+        let next = found.last().filter(|_| more).map(key);
+        let items = found
+            .into_iter()
+            .map(|(_, row)| row.item(row.timeline(query.definition, &self.home, &zone).as_deref(), c))
+            .collect();
+        Page { items, next, position: self.position, as_of }
+    }
+
+    fn admitted(&self, query: &ListQuery, row: &Row, timeline: &Timeline, zone: &Zone, window: Window) -> bool {
+        let c = window.c;
+        let obligation = |wanted: ObligationState| {
+            row.by_date.as_ref().is_some_and(|t| obligations(t, &self.home, c).any(|o| o.state == wanted))
+        };
+        let by_state = query.state.is_none_or(|state| match state {
+            StateFilter::Open => timeline.is_open(c),
+            StateFilter::Waiting => timeline.is_waiting(c),
+            StateFilter::Late => timeline.is_open(c) && timeline.current(c).is_some_and(|p| p.missed_by(c)),
+            StateFilter::DueSoon => {
+                let soon = |due: Due| due.last_moment(&self.home).since(c) <= query.due_within_ms;
+                timeline.is_open(c)
+                    && !timeline.is_waiting(c)
+                    && timeline.current(c).is_some_and(|p| !p.missed_by(c) && soon(p.due))
+            }
+            StateFilter::ApologyPending => obligation(ObligationState::Pending),
+            StateFilter::ApologyMissing => obligation(ObligationState::Missing),
+            StateFilter::Ended => timeline.end.is_some_and(|e| e.at <= c),
+            StateFilter::Returned => returned_at(timeline, c).is_some(),
+        });
+        by_state
+            && query.outcome.is_none_or(|outcome| {
+                judge(timeline, query.definition, zone, c)
+                    .is_some_and(|(moment, verdict)| window.holds(moment) && outcome.is_none_or(|o| o.admits(verdict)))
+            })
+    }
+}

@@ -1,0 +1,217 @@
+//! Everything that is asked: rates, obligations, worklists. Folds over the log, kept in memory.
+//!
+//! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
+//! again from the log at any time with the same result.
+
+mod list;
+mod obligation;
+mod rates;
+
+pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter};
+pub use obligation::{Obligation, ObligationState, obligations};
+pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQuery};
+
+use crate::dossier::{Code, Comparison, Dossier, Timeline};
+use crate::rules::{ComparedBy, Definition};
+use crate::time::{Date, Timestamp, Zone};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A bound of a query, as people write it: an instant, or a bare date of the query's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// This instant.
+    Instant(Timestamp),
+    /// As a bound of a period the date's first tick, as `as_of` its last.
+    Date(Date),
+}
+
+impl Moment {
+    fn bound(self, zone: &Zone) -> Timestamp {
+        match self {
+            Moment::Instant(t) => t,
+            Moment::Date(d) => zone.first_tick(d),
+        }
+    }
+
+    fn as_of(self, zone: &Zone) -> Timestamp {
+        match self {
+            Moment::Instant(t) => t,
+            Moment::Date(d) => zone.last_tick(d),
+        }
+    }
+}
+
+/// Which dossiers a query is about. An empty filter means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// A unit and all below it: whole segments, so `H29` holds `H29.22`, not `H290`.
+    pub unit: Option<Code>,
+    /// This procedure.
+    pub procedure: Option<Code>,
+    /// This field.
+    pub field: Option<Code>,
+    /// This channel.
+    pub channel: Option<Code>,
+}
+
+/// Whether `unit` is `prefix` or below it.
+#[must_use]
+pub fn unit_within(unit: &str, prefix: &str) -> bool {
+    unit.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
+}
+
+impl Filter {
+    /// Whether a dossier passes.
+    #[must_use]
+    pub fn admits(&self, dossier: &Dossier) -> bool {
+        let is = |wanted: &Option<Code>, value: &Option<Code>| wanted.is_none() || wanted == value;
+        let keys = &dossier.keys;
+        self.unit.as_ref().is_none_or(|prefix| keys.unit.as_ref().is_some_and(|unit| unit_within(unit, prefix)))
+            && is(&self.procedure, &keys.procedure)
+            && is(&self.field, &keys.field)
+            && is(&self.channel, &keys.channel)
+    }
+}
+
+/// A period and a cut: what counts lies in `[from, to)` and not after `c`.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: Timestamp,
+    to: Timestamp,
+    c: Timestamp,
+}
+
+impl Window {
+    fn new(from: Option<Timestamp>, to: Option<Timestamp>, as_of: Timestamp) -> Window {
+        let (from, to) = (from.unwrap_or(Timestamp::MIN), to.unwrap_or(Timestamp::MAX));
+        Window { from, to, c: as_of.min(to.plus(-1)) }
+    }
+
+    fn holds(&self, t: Timestamp) -> bool {
+        self.from <= t && t < self.to && t <= self.c
+    }
+}
+
+/// One dossier, ready to be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its history.
+    pub dossier: Arc<Dossier>,
+    /// Its keys as numbers: unit, procedure, field, channel.
+    keys: [u32; 4],
+    /// Its history folded by dates of the directory's zone; `None` if it was never received.
+    pub by_date: Option<Timeline>,
+    /// Its history folded to the millisecond.
+    pub by_instant: Option<Timeline>,
+}
+
+impl Row {
+    /// Folds a dossier. The keys are numbered when the row is put into the views.
+    #[must_use]
+    pub fn new(dossier: Arc<Dossier>, home: &Zone) -> Row {
+        let by_date = Timeline::fold(&dossier.entries, home, Comparison::Date(home));
+        let by_instant = Timeline::fold(&dossier.entries, home, Comparison::Instant);
+        Row { dossier, keys: [0; 4], by_date, by_instant }
+    }
+
+    /// The history as a definition compares it; in a foreign zone it is folded anew.
+    fn timeline(&self, definition: Definition, home: &Zone, zone: &Zone) -> Option<Cow<'_, Timeline>> {
+        match definition.compared_by {
+            ComparedBy::Instant => self.by_instant.as_ref().map(Cow::Borrowed),
+            ComparedBy::Date if zone == home => self.by_date.as_ref().map(Cow::Borrowed),
+            ComparedBy::Date => Timeline::fold(&self.dossier.entries, home, Comparison::Date(zone)).map(Cow::Owned),
+        }
+    }
+}
+
+/// Numbers for codes that repeat: 0 means none.
+#[derive(Clone, Debug, Default)]
+struct Symbols {
+    names: Vec<Code>,
+    numbers: HashMap<Code, u32>,
+}
+
+impl Symbols {
+    fn number(&mut self, code: Option<&Code>) -> u32 {
+        let Some(code) = code else { return 0 };
+        if let Some(number) = self.numbers.get(code) {
+            return *number;
+        }
+        self.names.push(Arc::clone(code));
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(Arc::clone(code), number);
+        number
+    }
+
+    fn name(&self, number: u32) -> Option<&Code> {
+        self.names.get((number as usize).checked_sub(1)?)
+    }
+}
+
+/// All dossiers, as of some position.
+#[derive(Clone, Debug)]
+pub struct Views {
+    home: Zone,
+    position: u64,
+    rows: Vec<Row>,
+    index: HashMap<Code, u32>,
+    symbols: Symbols,
+}
+
+impl Views {
+    /// No dossiers; `home` is the zone of the data directory.
+    #[must_use]
+    pub fn new(home: Zone) -> Views {
+        Views { home, position: 0, rows: Vec::new(), index: HashMap::new(), symbols: Symbols::default() }
+    }
+
+    /// The number of records that are in every answer.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The zone of the data directory.
+    #[must_use]
+    pub fn home(&self) -> &Zone {
+        &self.home
+    }
+
+    /// The number of dossiers known, received or only rejected.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no dossier is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Replaces the rows of the dossiers that a group touched, and moves on to `position`.
+    pub fn apply(&mut self, position: u64, rows: Vec<Row>) {
+        for mut row in rows {
+            let keys = &row.dossier.keys;
+            row.keys = [&keys.unit, &keys.procedure, &keys.field, &keys.channel]
+                .map(|code| self.symbols.number(code.as_ref()));
+            match self.index.get(&row.dossier.code) {
+                Some(at) => self.rows[*at as usize] = row,
+                None => {
+                    let at = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+                    self.index.insert(Arc::clone(&row.dossier.code), at);
+                    self.rows.push(row);
+                }
+            }
+        }
+        self.position = position;
+    }
+
+    /// The dossier of a code.
+    #[must_use]
+    pub fn row(&self, code: &str) -> Option<&Row> {
+        self.index.get(code).and_then(|at| self.rows.get(*at as usize))
+    }
+}
