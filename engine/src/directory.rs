@@ -68,29 +68,29 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> DirectoryError + '_ {
 }
 
 impl Directory {
-    /// Takes an existing directory, or makes a new one with `zone` if `create`.
+    /// Takes an existing directory, whose zone must be `asked` if one is asked for, or makes one with the zone `new`.
     ///
     /// # Errors
     /// [`DirectoryError`]; nothing is changed then.
-    pub fn open(path: &Path, zone: Option<Zone>, create: bool) -> Result<Directory, DirectoryError> {
+    pub fn open(path: &Path, asked: Option<Zone>, new: Option<Zone>) -> Result<Directory, DirectoryError> {
         let known = path.join(IDENTITY).exists();
         if !known && SledLog::exists(path) && !is_fresh(path) {
             let what = format!("{IDENTITY} is missing from {}", path.display());
             return Err(LogError::Damaged { position: 0, what }.into());
         }
-        if !known && !create {
-            return Err(DirectoryError::Missing(path.to_owned()));
-        }
         if !known {
+            if new.is_none() {
+                return Err(DirectoryError::Missing(path.to_owned()));
+            }
             std::fs::create_dir_all(path).map_err(at(path))?;
         }
         let lock = take_lock(path)?;
         // Looked at again under the lock: another process may just have made it.
-        if !path.join(IDENTITY).exists() {
-            make(path, zone.unwrap_or(Zone::VIETNAM))?;
+        if let (false, Some(zone)) = (path.join(IDENTITY).exists(), new) {
+            make(path, zone)?;
         }
         let (log_id, actual) = read_identity(path)?;
-        match zone {
+        match asked {
             Some(asked) if asked != actual => {
                 Err(DirectoryError::OtherZone { path: path.to_owned(), actual: actual.name(), asked: asked.name() })
             }
@@ -183,6 +183,28 @@ pub fn read_identity(path: &Path) -> Result<(Uuid, Zone), DirectoryError> {
 pub fn read_genesis(path: &Path) -> Result<Digest, DirectoryError> {
     let (log_id, zone) = read_identity(path)?;
     Ok(genesis_of(log_id, &zone))
+}
+
+/// The process that holds the directory at `path`, if any. Changes nothing.
+///
+/// # Errors
+/// What the file system says.
+pub fn holder(path: &Path) -> Result<Option<String>, DirectoryError> {
+    let name = path.join("lock");
+    let mut file = match File::open(&name) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(at(&name)(e)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut process = String::new();
+            file.read_to_string(&mut process).map_err(at(&name))?;
+            Ok(Some(process.trim().to_owned()))
+        }
+        Err(std::fs::TryLockError::Error(e)) => Err(at(&name)(e)),
+    }
 }
 
 fn take_lock(path: &Path) -> Result<File, DirectoryError> {

@@ -36,6 +36,9 @@ pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
     if !path.exists() {
         return Err(DirectoryError::Missing(path.to_owned()));
     }
+    if let Some(process) = directory::holder(path)? {
+        return Err(DirectoryError::InUse { path: path.to_owned(), process });
+    }
     let genesis = match directory::read_genesis(path) {
         Ok(genesis) => genesis,
         Err(DirectoryError::Log(e)) => return Ok(one(e)),

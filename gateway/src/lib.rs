@@ -1,1 +1,10 @@
-//! stub
+//! The gateway of Đúng Hẹn: the engine's services over gRPC, and what the command line is made of.
+
+pub mod json;
+pub mod messages;
+pub mod pb;
+pub mod serve;
+pub mod services;
+pub mod source;
+pub mod status;
+pub mod wire;

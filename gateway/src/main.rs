@@ -1,2 +1,45 @@
-//! stub
-fn main() {}
+//! `dunghen`: the command line. Parses, calls, and turns the outcome into an exit code.
+
+mod cli;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A reader that goes away (`dunghen replay | head`) is no failure worth a message.
+    let args = match cli::Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => {
+            let code = if e.use_stderr() { cli::USAGE } else { 0 };
+            // Nothing more can be said if the terminal is gone.
+            let _ = e.print();
+            return ExitCode::from(code);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("DUNGHEN_LOG").unwrap_or_else(|_| {
+                tracing_subscriber::EnvFilter::new("warn,dunghen=info,dunghen_engine=info,sled=off")
+            }),
+        )
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("dunghen: the runtime does not start: {e}");
+            return ExitCode::from(cli::FAILED);
+        }
+    };
+    let outcome = runtime.block_on(cli::run(args));
+    // Threads of questions that nobody waits for any more must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("dunghen: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -101,8 +101,10 @@ pub enum Purpose {
 pub struct Options {
     /// What for.
     pub purpose: Purpose,
-    /// The zone of a new directory; of an existing one it must be the same.
+    /// The zone asked for: a new directory gets it, an existing one must have it.
     pub zone: Option<Zone>,
+    /// The zone of a new directory if none was asked for; an existing one keeps its own.
+    pub zone_if_new: Zone,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Whether a clock behind the last record is accepted.
@@ -113,7 +115,7 @@ impl Options {
     /// For this purpose, with the system's clock.
     #[must_use]
     pub fn new(purpose: Purpose) -> Options {
-        Options { purpose, zone: None, clock: Arc::new(SystemClock), accept_clock: false }
+        Options { purpose, zone: None, zone_if_new: Zone::VIETNAM, clock: Arc::new(SystemClock), accept_clock: false }
     }
 }
 
@@ -231,7 +233,8 @@ impl Engine {
     /// # Errors
     /// [`OpenError`]; damage is named with its position, and nothing is skipped.
     pub fn open(path: &Path, options: Options) -> Result<Engine, OpenError> {
-        let directory = Directory::open(path, options.zone, options.purpose == Purpose::Write)?;
+        let new = (options.purpose == Purpose::Write).then(|| options.zone.unwrap_or(options.zone_if_new));
+        let directory = Directory::open(path, options.zone, new)?;
         let home: Box<dyn EventLog> = Box::new(SledLog::open(directory.path())?);
         let (genesis, zone) = (directory.genesis(), directory.zone());
         Engine::start(home, genesis, zone, options, Some(directory))

@@ -1,0 +1,541 @@
+//! The questions: `rates`, `dossiers`, `dossier`, `replay`.
+
+use super::{Failure, Format, Target, format_or_default, moment, output, zone};
+use dunghen::messages::Lang;
+use dunghen::{json, pb, wire};
+use dunghen_engine::dossier::EventType;
+use dunghen_engine::time::{Timestamp, Zone};
+use dunghen_engine::views::{Figure, GroupKey, Moment, OutcomeFilter, StateFilter};
+use serde_json::Value;
+use tokio_stream::StreamExt;
+
+/// How many dossiers are fetched at a time.
+const PAGE: u32 = 10_000;
+
+#[derive(clap::Args)]
+struct FilterArgs {
+    /// Only this unit and those below it.
+    #[arg(long)]
+    unit: Option<String>,
+    /// Only this procedure.
+    #[arg(long)]
+    procedure: Option<String>,
+    /// Only this field.
+    #[arg(long)]
+    field: Option<String>,
+    /// Only this channel.
+    #[arg(long)]
+    channel: Option<String>,
+}
+
+impl FilterArgs {
+    fn filter(self) -> pb::DossierFilter {
+        pb::DossierFilter {
+            unit: self.unit.unwrap_or_default(),
+            procedure: self.procedure.unwrap_or_default(),
+            field: self.field.unwrap_or_default(),
+            channel: self.channel.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(clap::Args)]
+struct PeriodArgs {
+    /// The first moment of the period: a date, or a time such as 2025-09-10T09:00+07:00.
+    #[arg(long, value_name = "T", value_parser = moment)]
+    from: Option<Moment>,
+    /// The first moment after the period.
+    #[arg(long, value_name = "T", value_parser = moment)]
+    to: Option<Moment>,
+    /// The business time at which it is looked at; a date means its end [default: now].
+    #[arg(long, value_name = "T", value_parser = moment)]
+    as_of: Option<Moment>,
+    /// The zone that makes dates of instants [default: the data directory's].
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    time_zone: Option<Zone>,
+}
+
+fn key(text: &str) -> Result<GroupKey, String> {
+    let names = GroupKey::ALL.map(|(_, name)| name).join(", ");
+    GroupKey::parse(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn state(text: &str) -> Result<String, String> {
+    let names = StateFilter::ALL.map(|(_, name)| name).join(", ");
+    StateFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn outcome(text: &str) -> Result<String, String> {
+    let names = OutcomeFilter::ALL.map(|(_, name)| name).join(", ");
+    OutcomeFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn event_type(text: &str) -> Result<String, String> {
+    let names = EventType::ALL.map(EventType::name).join(", ");
+    EventType::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+}
+
+#[derive(clap::Args)]
+pub(super) struct RatesArgs {
+    #[command(flatten)]
+    target: Target,
+    /// resolved, resolved-instant, received or returned.
+    #[arg(long, value_name = "ID", default_value = "resolved")]
+    definition: String,
+    #[command(flatten)]
+    period: PeriodArgs,
+    /// Group by unit, procedure, field, channel, day, month, quarter or year; may be repeated.
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    by: Vec<GroupKey>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How to print the answer.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+pub(super) async fn rates(args: RatesArgs, lang: Lang) -> Result<u8, Failure> {
+    let source = args.target.ask().await?;
+    let request = pb::GetRatesRequest {
+        definition: args.definition,
+        from: args.period.from.map(wire::time_point),
+        to: args.period.to.map(wire::time_point),
+        as_of: args.period.as_of.map(wire::time_point),
+        by: args.by.iter().map(|k| k.name().to_owned()).collect(),
+        filter: Some(args.filter.filter()),
+        time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+    };
+    let answer = source.get_rates(request).await.map_err(|s| Failure::status(&s, lang))?;
+    match format_or_default(args.format) {
+        Format::Json => output::json(&json::rates(&answer))?,
+        Format::Csv => rates_csv(&answer)?,
+        Format::Table => output::line(&rates_table(&answer, lang))?,
+    }
+    Ok(0)
+}
+
+fn rate_text(rate: Option<f64>) -> String {
+    rate.map_or_else(String::new, |r| r.to_string())
+}
+
+fn rates_csv(answer: &pb::GetRatesResponse) -> Result<(), Failure> {
+    let names = Figure::ALL.map(|(_, name)| name);
+    let keys: Vec<&str> =
+        answer.groups.first().map_or_else(Vec::new, |g| g.key.iter().map(|k| k.name.as_str()).collect());
+    let header: Vec<&str> = keys.iter().copied().chain(names).chain(["on_time_rate", "apology_rate"]).collect();
+    let row = |key: Vec<String>, figures: pb::Figures| {
+        let numbers = wire::named(&figures).map(|(_, n)| n.to_string());
+        let rates = [rate_text(figures.on_time_rate), rate_text(figures.apology_rate)];
+        key.into_iter().chain(numbers).chain(rates).collect::<Vec<String>>()
+    };
+    let rows = if answer.groups.is_empty() {
+        vec![row(Vec::new(), answer.total.unwrap_or_default())]
+    } else {
+        answer
+            .groups
+            .iter()
+            .map(|g| {
+                let key = g.key.iter().map(|k| k.value.clone().unwrap_or_default()).collect();
+                row(key, g.figures.unwrap_or_default())
+            })
+            .collect()
+    };
+    output::csv(&header, rows)
+}
+
+fn key_name(name: &str, lang: Lang) -> String {
+    if lang == Lang::En {
+        return name.to_owned();
+    }
+    match name {
+        "unit" => "đơn vị",
+        "procedure" => "thủ tục",
+        "field" => "lĩnh vực",
+        "channel" => "kênh",
+        "day" => "ngày",
+        "month" => "tháng",
+        "quarter" => "quý",
+        "year" => "năm",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// The header of a table of rates, without the keys.
+fn rates_header(lang: Lang) -> [&'static str; 12] {
+    match lang {
+        Lang::Vi => [
+            "tiếp nhận",
+            "đã giải quyết",
+            "rút, dừng",
+            "trước và đúng hạn",
+            "quá hạn",
+            "không có hạn trả",
+            "tỷ lệ trước và đúng hạn",
+            "đang giải quyết",
+            "trong đó quá hạn",
+            "phải xin lỗi",
+            "chưa xin lỗi",
+            "tỷ lệ xin lỗi kịp thời",
+        ],
+        Lang::En => [
+            "received",
+            "resolved",
+            "withdrawn",
+            "on time",
+            "late",
+            "no deadline",
+            "on-time rate",
+            "open",
+            "overdue",
+            "apologies due",
+            "missing",
+            "apology rate",
+        ],
+    }
+}
+
+fn rates_cells(figures: &pb::Figures, lang: Lang) -> Vec<String> {
+    let n = |n| output::count(n, lang);
+    vec![
+        n(figures.received),
+        n(figures.resolved),
+        n(figures.withdrawn),
+        n(figures.on_time),
+        n(figures.late),
+        n(figures.no_deadline),
+        output::percent(figures.on_time, figures.on_time + figures.late, lang),
+        n(figures.open),
+        n(figures.open_overdue),
+        n(figures.apology_due),
+        n(figures.apology_missing),
+        output::percent(figures.apology_in_time, figures.apology_due, lang),
+    ]
+}
+
+/// The table of rates, with a line on what it shows.
+pub(super) fn rates_table(answer: &pb::GetRatesResponse, lang: Lang) -> String {
+    let zone = zone_of(&answer.time_zone);
+    let at = |t: Option<&prost_types::Timestamp>| {
+        t.and_then(wire::instant).map(|t: Timestamp| output::local(t, &zone, lang))
+    };
+    let period = match (at(answer.from.as_ref()), at(answer.to.as_ref())) {
+        (None, None) => String::new(),
+        (from, to) => format!("[{}, {}) ", from.unwrap_or_default(), to.unwrap_or_default()),
+    };
+    let as_of = at(answer.as_of.as_ref()).unwrap_or_default();
+    let what = match lang {
+        Lang::Vi => {
+            format!("{} {period}tính đến {as_of} ({}), vị trí {}", answer.definition, answer.time_zone, answer.position)
+        }
+        Lang::En => {
+            format!("{} {period}as of {as_of} ({}), position {}", answer.definition, answer.time_zone, answer.position)
+        }
+    };
+    let keys: Vec<String> =
+        answer.groups.first().map_or_else(Vec::new, |g| g.key.iter().map(|k| key_name(&k.name, lang)).collect());
+    let keys = if keys.is_empty() { vec![String::new()] } else { keys };
+    let header: Vec<String> = keys.iter().cloned().chain(rates_header(lang).map(str::to_owned)).collect();
+    let total = if lang == Lang::Vi { "tổng" } else { "total" };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for group in &answer.groups {
+        let key = group.key.iter().map(|k| k.value.clone().unwrap_or_else(|| "–".to_owned()));
+        rows.push(key.chain(rates_cells(&group.figures.unwrap_or_default(), lang)).collect());
+    }
+    let key = (0..keys.len()).map(|i| if i == 0 { total.to_owned() } else { String::new() });
+    rows.push(key.chain(rates_cells(&answer.total.unwrap_or_default(), lang)).collect());
+    format!("{what}\n{}", output::table(&header, keys.len(), rows))
+}
+
+#[derive(clap::Args)]
+pub(super) struct DossiersArgs {
+    #[command(flatten)]
+    target: Target,
+    /// open, waiting, late, due-soon, apology-pending, apology-missing, ended or returned.
+    #[arg(long, value_parser = state)]
+    state: Option<String>,
+    /// The definition that compares promises and makes the cohort [default: resolved].
+    #[arg(long, value_name = "ID")]
+    definition: Option<String>,
+    /// Only the definition's cohort: on_time, late or no_deadline.
+    #[arg(long, value_parser = outcome)]
+    outcome: Option<String>,
+    #[command(flatten)]
+    period: PeriodArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// For due-soon: hours in which the promise ends.
+    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..))]
+    due_within: u32,
+    /// Only a page of this many dossiers; all without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE)))]
+    page_size: Option<u32>,
+    /// The next_page_token of the page before.
+    #[arg(long, value_name = "TOKEN")]
+    page_token: Option<String>,
+    /// How to print the answer.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failure> {
+    let source = args.target.ask().await?;
+    let mut request = pb::ListDossiersRequest {
+        state: args.state.unwrap_or_default(),
+        definition: args.definition.unwrap_or_default(),
+        outcome: args.outcome.unwrap_or_default(),
+        from: args.period.from.map(wire::time_point),
+        to: args.period.to.map(wire::time_point),
+        as_of: args.period.as_of.map(wire::time_point),
+        filter: Some(args.filter.filter()),
+        time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+        due_within_hours: args.due_within,
+        page_size: args.page_size.unwrap_or(PAGE),
+        page_token: args.page_token.unwrap_or_default(),
+    };
+    let mut answer = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+    // All pages are asked as of the moment of the first.
+    request.as_of = answer.as_of.map(|t| pb::TimePoint { kind: Some(pb::time_point::Kind::Instant(t)) });
+    while args.page_size.is_none() && !answer.next_page_token.is_empty() {
+        request.page_token = std::mem::take(&mut answer.next_page_token);
+        let page = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+        answer.dossiers.extend(page.dossiers);
+        answer.next_page_token = page.next_page_token;
+    }
+    match format_or_default(args.format) {
+        Format::Json => output::json(&json::dossiers(&answer))?,
+        Format::Csv => {
+            let names = [
+                "dossier",
+                "unit",
+                "procedure",
+                "field",
+                "channel",
+                "state",
+                "received_at",
+                "due",
+                "due_date",
+                "first_due",
+                "first_due_date",
+                "ended_at",
+                "flags",
+            ];
+            let cell = |d: &Value, name: &str| match &d[name] {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+                other => other.to_string(),
+            };
+            let rows = answer.dossiers.iter().map(json::dossier);
+            output::csv(&names, rows.map(|d| names.iter().map(|n| cell(&d, n)).collect()).collect())?;
+        }
+        Format::Table => output::line(&dossiers_table(&answer, lang))?,
+    }
+    Ok(0)
+}
+
+/// The zone of an answer; one that this program does not know is shown in UTC.
+fn zone_of(name: &str) -> Zone {
+    Zone::parse(name).unwrap_or(Zone::UTC)
+}
+
+/// A due as people read it: the date if it was promised by date, else the time.
+fn due_text(due: Option<&prost_types::Timestamp>, date: &str, zone: &Zone, lang: Lang) -> String {
+    if let Some(date) = dunghen_engine::time::Date::parse(date) {
+        let (y, m, d) = date.ymd();
+        return if lang == Lang::Vi { format!("{d:02}/{m:02}/{y}") } else { date.to_string() };
+    }
+    due.and_then(wire::instant).map_or_else(String::new, |t| output::local(t, zone, lang))
+}
+
+fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
+    let header = match lang {
+        Lang::Vi => {
+            ["hồ sơ", "đơn vị", "thủ tục", "trạng thái", "tiếp nhận", "hẹn trả", "hẹn đầu", "kết thúc", "đánh dấu"]
+        }
+        Lang::En => ["dossier", "unit", "procedure", "state", "received", "due", "first due", "ended", "flags"],
+    };
+    let zone = zone_of(&answer.time_zone);
+    let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
+    let rows = answer
+        .dossiers
+        .iter()
+        .map(|d| {
+            vec![
+                d.dossier.clone(),
+                d.unit.clone(),
+                d.procedure.clone(),
+                state_name(&d.state, lang).to_owned(),
+                at(d.received_at.as_ref()),
+                due_text(d.due.as_ref(), &d.due_date, &zone, lang),
+                due_text(d.first_due.as_ref(), &d.first_due_date, &zone, lang),
+                at(d.ended_at.as_ref()),
+                d.flags.join(" "),
+            ]
+        })
+        .collect();
+    let n = output::count(answer.dossiers.len() as u64, lang);
+    let count = if lang == Lang::Vi { format!("{n} hồ sơ") } else { format!("{n} dossiers") };
+    format!("{}\n{count}", output::table(&header.map(str::to_owned), header.len(), rows))
+}
+
+fn state_name(state: &str, lang: Lang) -> &str {
+    if lang == Lang::En {
+        return state;
+    }
+    match state {
+        "rejected" => "từ chối tiếp nhận",
+        "open" => "đang giải quyết",
+        "waiting" => "chờ bổ sung",
+        "late" => "quá hạn",
+        "ended" => "đã kết thúc",
+        "returned" => "đã trả kết quả",
+        other => other,
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct DossierArgs {
+    /// The code, verbatim.
+    code: String,
+    #[command(flatten)]
+    target: Target,
+    /// The business time at which it is looked at; a date means its end [default: now].
+    #[arg(long, value_name = "T", value_parser = moment)]
+    as_of: Option<Moment>,
+    /// How to print the answer: table or json.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure> {
+    let format = format_or_default(args.format);
+    if format == Format::Csv {
+        return Err(Failure::usage("a dossier is printed as table or json"));
+    }
+    let source = args.target.ask().await?;
+    let request = pb::GetDossierRequest { dossier: args.code, as_of: args.as_of.map(wire::time_point) };
+    let answer = source.get_dossier(request).await.map_err(|s| Failure::status(&s, lang))?;
+    if format == Format::Json {
+        output::json(&json::detail(&answer))?;
+        return Ok(0);
+    }
+    let list = pb::ListDossiersResponse {
+        dossiers: answer.dossier.clone().into_iter().collect(),
+        next_page_token: String::new(),
+        position: answer.position,
+        as_of: answer.as_of,
+        time_zone: answer.time_zone.clone(),
+    };
+    output::line(dossiers_table(&list, lang).rsplit_once('\n').map_or("", |(table, _)| table))?;
+    let zone = zone_of(&answer.time_zone);
+    let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
+    if !answer.promises.is_empty() {
+        let header = match lang {
+            Lang::Vi => {
+                ["lời hẹn", "hẹn trả", "hẹn lúc", "lỡ hẹn lúc", "hiện hành", "xin lỗi", "hạn gửi thư", "gửi lúc"]
+            }
+            Lang::En => ["promise", "due", "given", "missed", "current", "apology", "letter due by", "sent"],
+        };
+        let rows = answer.promises.iter().map(|p| {
+            let owed = answer.obligations.iter().find(|o| o.promise == p.number);
+            vec![
+                p.number.to_string(),
+                due_text(p.due.as_ref(), &p.due_date, &zone, lang),
+                at(p.given_at.as_ref()),
+                at(p.missed_at.as_ref()),
+                if p.current { "✓".to_owned() } else { String::new() },
+                owed.map_or_else(String::new, |o| obligation_name(o, lang).to_owned()),
+                owed.map_or_else(String::new, |o| at(o.deadline.as_ref())),
+                owed.map_or_else(String::new, |o| at(o.letter_at.as_ref())),
+            ]
+        });
+        output::line(&output::table(&header.map(str::to_owned), header.len(), rows.collect()).to_string())?;
+    }
+    let header = match lang {
+        Lang::Vi => ["vị trí", "xảy ra", "ghi lúc", "sự kiện", "chi tiết", "đánh dấu"],
+        Lang::En => ["position", "occurred", "recorded", "event", "details", "flags"],
+    };
+    let general =
+        ["position", "recorded_at", "dossier_version", "author", "flags", "event_id", "dossier", "type", "occurred_at"];
+    let rows = answer.history.iter().map(|r| {
+        let event = r.event.as_ref();
+        let details = match json::record(r) {
+            Value::Object(fields) => fields
+                .iter()
+                .filter(|(name, _)| !general.contains(&name.as_str()))
+                .map(|(name, v)| format!("{name}={}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+                .collect::<Vec<_>>()
+                .join(" "),
+            _ => String::new(),
+        };
+        vec![
+            r.position.to_string(),
+            at(event.and_then(|e| e.occurred_at.as_ref())),
+            at(r.recorded_at.as_ref()),
+            event.and_then(wire::event_type).map_or("", EventType::name).to_owned(),
+            details,
+            r.flags.join(" "),
+        ]
+    });
+    output::line(&output::table(&header.map(str::to_owned), header.len(), rows.collect()).to_string())?;
+    Ok(0)
+}
+
+fn obligation_name(obligation: &pb::Obligation, lang: Lang) -> &'static str {
+    match (obligation.state.as_str(), obligation.defective, lang) {
+        ("pending", _, Lang::Vi) => "chưa đến hạn xin lỗi",
+        ("pending", _, Lang::En) => "pending",
+        ("in_time", _, Lang::Vi) => "xin lỗi kịp thời",
+        ("in_time", _, Lang::En) => "in time",
+        ("late", _, Lang::Vi) => "xin lỗi muộn",
+        ("late", _, Lang::En) => "late",
+        (_, true, Lang::Vi) => "văn bản xin lỗi thiếu nội dung",
+        (_, true, Lang::En) => "missing (defective)",
+        (_, false, Lang::Vi) => "chưa xin lỗi",
+        (_, false, Lang::En) => "missing",
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The first position.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    from: u64,
+    /// The position before which to stop [default: the head].
+    #[arg(long, value_name = "P")]
+    to: Option<u64>,
+    /// Only this dossier.
+    #[arg(long, value_name = "C")]
+    dossier: Option<String>,
+    /// Only dossiers of this unit and those below it.
+    #[arg(long, value_name = "U")]
+    unit: Option<String>,
+    /// Only this type of events; may be repeated.
+    #[arg(long = "type", value_name = "T", value_parser = event_type)]
+    types: Vec<String>,
+    /// How to print: a record a line.
+    #[arg(long, value_parser = ["ndjson"], default_value = "ndjson")]
+    format: String,
+}
+
+pub(super) async fn replay(args: ReplayArgs, lang: Lang) -> Result<u8, Failure> {
+    let source = args.target.ask().await?;
+    let request = pb::ReplayRequest {
+        from_position: args.from,
+        to_position: args.to,
+        dossier: args.dossier.unwrap_or_default(),
+        unit: args.unit.unwrap_or_default(),
+        types: args.types,
+    };
+    let mut records = source.replay(request).await.map_err(|s| Failure::status(&s, lang))?;
+    let mut lines = output::Lines::new();
+    while let Some(record) = records.next().await {
+        let record = record.map_err(|s| Failure::status(&s, lang))?.record.unwrap_or_default();
+        lines.json(&json::record(&record))?;
+    }
+    lines.end()?;
+    Ok(0)
+}

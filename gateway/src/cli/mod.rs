@@ -1,0 +1,239 @@
+//! The arguments, and what every command shares: where to ask, how to print, how to fail.
+
+mod ask;
+mod demo;
+mod import;
+mod output;
+mod record;
+mod serve;
+mod verify;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use dunghen::messages::Lang;
+use dunghen::source::Source;
+use dunghen::status;
+use dunghen_engine::directory::DirectoryError;
+use dunghen_engine::log::LogError;
+use dunghen_engine::time::{Date, Timestamp, Zone};
+use dunghen_engine::views::Moment;
+use dunghen_engine::{OpenError, Options, Purpose};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// It did not work.
+pub(crate) const FAILED: u8 = 1;
+/// It was called wrongly.
+pub(crate) const USAGE: u8 = 2;
+/// It worked in part: something was rejected.
+pub(crate) const IN_PART: u8 = 3;
+/// The log is damaged.
+pub(crate) const DAMAGED: u8 = 4;
+
+/// Đúng Hẹn: an append-only log of dossiers, and the on-time rates it proves.
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+pub(crate) struct Args {
+    /// Language of texts for people; by default that of LANG.
+    #[arg(long, global = true, value_enum, env = "DUNGHEN_LANG")]
+    lang: Option<Lang>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a data directory over gRPC.
+    Serve(serve::ServeArgs),
+    /// Record events from NDJSON lines.
+    Record(record::RecordArgs),
+    /// Import a CSV file by a mapping.
+    Import(import::ImportArgs),
+    /// On-time rates and apology obligations.
+    Rates(ask::RatesArgs),
+    /// Worklists, and the dossiers behind a figure.
+    Dossiers(ask::DossiersArgs),
+    /// All about one dossier.
+    Dossier(ask::DossierArgs),
+    /// Replay the log as NDJSON.
+    Replay(ask::ReplayArgs),
+    /// Check every byte of a data directory, changing none.
+    Verify(verify::VerifyArgs),
+    /// Show the main job: simulated desks, live rates.
+    Demo(demo::DemoArgs),
+}
+
+/// Where to ask.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Target {
+    /// A data directory that no server holds.
+    #[arg(long, value_name = "DIR", env = "DUNGHEN_DATA")]
+    data: Option<PathBuf>,
+    /// A server, such as http://127.0.0.1:7070.
+    #[arg(long, value_name = "URL", env = "DUNGHEN_SERVER")]
+    server: Option<String>,
+}
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// By default a table on a terminal and JSON in a pipe.
+fn format_or_default(format: Option<Format>) -> Format {
+    format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json })
+}
+
+/// Why a command failed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// For stderr.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    fn failed(message: impl ToString) -> Failure {
+        Failure { code: FAILED, message: message.to_string() }
+    }
+
+    fn usage(message: impl ToString) -> Failure {
+        Failure { code: USAGE, message: message.to_string() }
+    }
+
+    fn status(status: &tonic::Status, lang: Lang) -> Failure {
+        let (reason, text) = status::read(status, lang);
+        let code = match status.code() {
+            tonic::Code::InvalidArgument => USAGE,
+            tonic::Code::DataLoss => DAMAGED,
+            _ => FAILED,
+        };
+        Failure { code, message: format!("{reason}: {text}") }
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(e: LogError) -> Failure {
+        let code = if matches!(e, LogError::Damaged { .. }) { DAMAGED } else { FAILED };
+        Failure { code, message: e.to_string() }
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(e: DirectoryError) -> Failure {
+        match e {
+            DirectoryError::Log(e) => e.into(),
+            DirectoryError::OtherZone { .. } => Failure::usage(e),
+            DirectoryError::Missing(_) | DirectoryError::InUse { .. } | DirectoryError::Io { .. } => Failure::failed(e),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(e: OpenError) -> Failure {
+        match e {
+            OpenError::Directory(e) => e.into(),
+            OpenError::Log(e) => e.into(),
+            OpenError::ClockBehind { .. } | OpenError::Thread(_) => Failure::failed(e),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Failure {
+        Failure::failed(e)
+    }
+}
+
+impl Target {
+    /// Opens what is named, with these options if it is a directory.
+    async fn open(&self, options: Options) -> Result<Source, Failure> {
+        match (&self.data, &self.server) {
+            (Some(path), None) => {
+                let path = path.clone();
+                let opened = tokio::task::spawn_blocking(move || Source::open(&path, options)).await;
+                opened.map_err(Failure::failed)?.map_err(Failure::from)
+            }
+            (None, Some(url)) => Source::connect(url).await.map_err(Failure::failed),
+            _ => Err(Failure::usage("name one of --data and --server")),
+        }
+    }
+
+    /// Opens what is named to ask questions only.
+    async fn ask(&self) -> Result<Source, Failure> {
+        self.open(Options::new(Purpose::Read)).await
+    }
+}
+
+/// Parses a moment of the command line: a bare date, or RFC 3339 whose seconds may be left out.
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Some(date) = Date::parse(text) {
+        return Ok(Moment::Date(date));
+    }
+    let with_seconds = || {
+        // 2025-09-12T12:00+07:00: the seconds belong after the minutes, at byte 16.
+        let (minutes, rest) = text.split_at_checked(16)?;
+        Timestamp::parse(&format!("{minutes}:00{rest}"))
+    };
+    Timestamp::parse(text)
+        .or_else(with_seconds)
+        .map(Moment::Instant)
+        .ok_or_else(|| "expected a date such as 2025-09-10 or a time such as 2025-09-10T09:00+07:00".to_owned())
+}
+
+/// Parses an IANA time zone.
+fn zone(text: &str) -> Result<Zone, String> {
+    Zone::parse(text).ok_or_else(|| "expected an IANA time zone such as Asia/Ho_Chi_Minh".to_owned())
+}
+
+fn lang_of_environment() -> Lang {
+    let lang =
+        ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    if lang.is_some_and(|l| l.starts_with("vi")) { Lang::Vi } else { Lang::En }
+}
+
+/// Runs a command; the exit code if it did not fail.
+pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
+    let lang = args.lang.unwrap_or_else(lang_of_environment);
+    match args.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Record(args) => record::run(args, lang).await,
+        Command::Import(args) => import::run(args, lang).await,
+        Command::Rates(args) => ask::rates(args, lang).await,
+        Command::Dossiers(args) => ask::dossiers(args, lang).await,
+        Command::Dossier(args) => ask::dossier(args, lang).await,
+        Command::Replay(args) => ask::replay(args, lang).await,
+        Command::Verify(args) => verify::run(args).await,
+        Command::Demo(args) => demo::run(args, lang).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn moments() {
+        let at = |text: &str| moment(text).map(|m| format!("{m:?}")).ok();
+        assert_eq!(moment("2025-09-12T12:00+07:00"), moment("2025-09-12T12:00:00.000+07:00"));
+        assert_eq!(moment("2025-09-12T05:00Z"), moment("2025-09-12T12:00:00+07:00"));
+        assert!(matches!(moment("2025-09-12"), Ok(Moment::Date(_))));
+        for bad in ["", "2025", "2025-09-12T12:00", "12/9/2025", "2025-09-12T12+07:00", "đầu năm 2025 à ừ nhỉ"]
+        {
+            assert_eq!(at(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Printing: JSON, CSV, tables, and numbers as people of each language write them.
+
+use super::Failure;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use dunghen::messages::Lang;
+use dunghen_engine::time::{Timestamp, Zone};
+use std::io::{IsTerminal, Write};
+
+/// Ends the command quietly when whoever reads our output has gone.
+fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// A line.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    written(writeln!(std::io::stdout().lock(), "{text}"))
+}
+
+/// A value on one line.
+pub(super) fn json(value: &serde_json::Value) -> Result<(), Failure> {
+    line(&value.to_string())
+}
+
+/// Many lines, written in large pieces.
+pub(super) struct Lines(std::io::BufWriter<std::io::StdoutLock<'static>>);
+
+impl Lines {
+    pub(super) fn new() -> Lines {
+        Lines(std::io::BufWriter::new(std::io::stdout().lock()))
+    }
+
+    /// A value on one line.
+    pub(super) fn json(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
+        written(writeln!(self.0, "{value}"))
+    }
+
+    /// The end; what was not written until here would be lost without a word.
+    pub(super) fn end(mut self) -> Result<(), Failure> {
+        written(self.0.flush())
+    }
+}
+
+/// Cells that a spreadsheet would take for a formula are made text.
+fn neutral(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// A header and rows.
+pub(super) fn csv(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).map_err(Failure::failed)?;
+    for row in rows {
+        writer.write_record(row.iter().map(|c| neutral(c))).map_err(Failure::failed)?;
+    }
+    let bytes = writer.into_inner().map_err(Failure::failed)?;
+    written(std::io::stdout().lock().write_all(&bytes))
+}
+
+/// A table whose first `keys` columns are text and the others numbers.
+pub(super) fn table(header: &[String], keys: usize, rows: Vec<Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    if std::io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table.set_header(header.iter().map(Cell::new));
+    for row in rows {
+        table.add_row(row.into_iter().enumerate().map(|(i, text)| {
+            let alignment = if i < keys { CellAlignment::Left } else { CellAlignment::Right };
+            Cell::new(text).set_alignment(alignment)
+        }));
+    }
+    table
+}
+
+/// A percentage of exact counts, rounded half up to two decimals, in the form of the language.
+pub(super) fn percent(part: u64, whole: u64, lang: Lang) -> String {
+    if whole == 0 {
+        return match lang {
+            Lang::Vi => "không phát sinh".to_owned(),
+            Lang::En => "n/a".to_owned(),
+        };
+    }
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let hundredths = (part * 20_000 + whole) / (2 * whole);
+    let point = match lang {
+        Lang::Vi => ',',
+        Lang::En => '.',
+    };
+    format!("{}{point}{:02} %", hundredths / 100, hundredths % 100)
+}
+
+/// A count with its thousands apart, in the form of the language.
+pub(super) fn count(n: u64, lang: Lang) -> String {
+    let separator = match lang {
+        Lang::Vi => '.',
+        Lang::En => ',',
+    };
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(separator);
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A local time, in the form of the language.
+pub(super) fn local(at: Timestamp, zone: &Zone, lang: Lang) -> String {
+    let (y, m, d) = zone.date(at).ymd();
+    let minutes = zone.time_of_day(at) / 60_000;
+    let (hour, minute) = (minutes / 60, minutes % 60);
+    match lang {
+        Lang::Vi => format!("{d:02}/{m:02}/{y} {hour:02}:{minute:02}"),
+        Lang::En => format!("{y:04}-{m:02}-{d:02} {hour:02}:{minute:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_round_half_up() {
+        assert_eq!(percent(952, 1329, Lang::En), "71.63 %");
+        assert_eq!(percent(952, 1329, Lang::Vi), "71,63 %");
+        assert_eq!(percent(1, 800, Lang::En), "0.13 %", "0.125 goes up");
+        assert_eq!(percent(0, 0, Lang::En), "n/a");
+        assert_eq!(percent(7, 7, Lang::Vi), "100,00 %");
+    }
+
+    #[test]
+    fn counts_in_both_languages() {
+        assert_eq!(count(1_234_567, Lang::En), "1,234,567");
+        assert_eq!(count(1_234_567, Lang::Vi), "1.234.567");
+        assert_eq!(count(999, Lang::Vi), "999");
+    }
+
+    #[test]
+    fn formulas_become_text() {
+        assert_eq!(neutral("=1+1"), "'=1+1");
+        assert_eq!(neutral("H44.22"), "H44.22");
+    }
+}

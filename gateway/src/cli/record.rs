@@ -1,0 +1,179 @@
+//! `dunghen record`: events from NDJSON lines, an answer line for each.
+
+use super::{Failure, IN_PART, Target, output, zone};
+use dunghen::json::{self, Line};
+use dunghen::messages::{self, Lang};
+use dunghen::pb;
+use dunghen::source::Source;
+use dunghen::wire;
+use dunghen_engine::dossier::{Rejection, Violation, ViolationKind};
+use dunghen_engine::time::Zone;
+use dunghen_engine::{Options, Purpose};
+use serde_json::{Value, json as value};
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The most lines that are sent in one request.
+const TOGETHER: usize = 500;
+/// The longest line that is looked at.
+const LINE_BYTES: u64 = 1 << 20;
+/// How often a full server is asked again, each time after twice as long.
+const TRIES: u32 = 10;
+
+#[derive(clap::Args)]
+pub(super) struct RecordArgs {
+    /// The file; standard input if it is - or not named.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
+    /// The time zone of a new directory [default: Asia/Ho_Chi_Minh]; an existing one must have it.
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    time_zone: Option<Zone>,
+    /// Accept a clock that stands before the last record.
+    #[arg(long)]
+    accept_clock: bool,
+}
+
+/// Reads a line without its end; `None` at the end of the file, `Some(Err)` for one that is too long or not UTF-8.
+fn next_line(reader: &mut impl BufRead) -> std::io::Result<Option<Result<String, Rejection>>> {
+    let mut bytes = Vec::new();
+    if reader.by_ref().take(LINE_BYTES + 1).read_until(b'\n', &mut bytes)? == 0 {
+        return Ok(None);
+    }
+    if bytes.len() as u64 > LINE_BYTES && bytes.last() != Some(&b'\n') {
+        let mut rest = 0;
+        loop {
+            let buffer = reader.fill_buf()?;
+            let end = buffer.iter().position(|b| *b == b'\n');
+            let used = end.map_or(buffer.len(), |i| i + 1);
+            rest += used;
+            reader.consume(used);
+            if end.is_some() || used == 0 {
+                break;
+            }
+        }
+        let limit = usize::try_from(LINE_BYTES).unwrap_or(usize::MAX);
+        return Ok(Some(Err(Rejection::TooLarge { size: bytes.len() + rest, limit, unit: "bytes" })));
+    }
+    let text = String::from_utf8(bytes).map(|t| t.trim().to_owned()).map_err(|_| {
+        let kind = ViolationKind::NotJson("not UTF-8".to_owned());
+        Rejection::Malformed(vec![Violation { field: "line".to_owned(), kind }])
+    });
+    Ok(Some(text))
+}
+
+fn refusal(event_id: Option<String>, reason: &str, message: &str) -> Value {
+    value!({"event_id": event_id, "reason": reason, "message": message})
+}
+
+pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
+    let from_stdin = args.file.as_os_str() == "-";
+    let reader: Box<dyn Read + Send> = if from_stdin {
+        Box::new(std::io::stdin())
+    } else {
+        let file = std::fs::File::open(&args.file);
+        Box::new(file.map_err(|e| Failure::failed(format!("{}: {e}", args.file.display())))?)
+    };
+    let mut options = Options::new(Purpose::Write);
+    options.zone = args.time_zone;
+    options.accept_clock = args.accept_clock;
+    let source = args.target.open(options).await?;
+    let (sender, mut lines) = mpsc::channel(2 * TOGETHER);
+    let reading = std::thread::spawn(move || -> std::io::Result<()> {
+        let mut reader = BufReader::new(reader);
+        while let Some(line) = next_line(&mut reader)? {
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let (mut refused, mut skipped) = (0_u64, 0_u64);
+    let mut taken = Vec::new();
+    // What is there is sent together; nobody who types line by line waits for a full batch.
+    while lines.recv_many(&mut taken, TOGETHER).await > 0 {
+        let outcome = send(&source, std::mem::take(&mut taken), lang, &mut skipped).await?;
+        refused += outcome;
+    }
+    let read = reading.join().map_err(|_| Failure::failed("the reader stopped with a defect"))?;
+    let closing = source.clone();
+    tokio::task::spawn_blocking(move || closing.close()).await.map_err(Failure::failed)??;
+    read.map_err(|e| Failure::failed(format!("{}: {e}", args.file.display())))?;
+    if skipped > 0 {
+        eprintln!("dunghen: {skipped} lines of type Late were skipped: the engine writes its own");
+    }
+    Ok(if refused > 0 { IN_PART } else { 0 })
+}
+
+/// Sends lines and prints an answer for each, in their order; returns how many were refused.
+async fn send(
+    source: &Source,
+    lines: Vec<Result<String, Rejection>>,
+    lang: Lang,
+    skipped: &mut u64,
+) -> Result<u64, Failure> {
+    let zone = Zone::VIETNAM;
+    let own = |id: Option<String>, r: &Rejection| refusal(id, r.reason(), messages::rejection(r, &zone).in_lang(lang));
+    let mut events = Vec::new();
+    // An answer that is known already, or the id of the event whose answer is to come.
+    let mut answers: Vec<Result<Value, String>> = Vec::new();
+    for line in lines {
+        match line.map(|text| (text.is_empty(), json::line(&text))) {
+            Ok((true, _)) => {}
+            Ok((false, Line::Event(statement))) => {
+                answers.push(Err(statement.event_id.to_string()));
+                events.push(pb::BatchEvent { event: Some(wire::event(&statement)), expected_version: None });
+            }
+            Ok((false, Line::ReplayedLate)) => *skipped += 1,
+            Ok((false, Line::Refused(id, rejection))) => answers.push(Ok(own(id, &rejection))),
+            Err(rejection) => answers.push(Ok(own(None, &rejection))),
+        }
+    }
+    let results = record_each(source, events, false).await.map_err(|s| Failure::status(&s, lang))?;
+    let mut results = results.into_iter();
+    let mut refused = 0;
+    for answer in answers {
+        let printed = match answer {
+            Ok(known) => {
+                refused += 1;
+                known
+            }
+            Err(id) => match results.next().and_then(|r| r.result) {
+                Some(pb::record_result::Result::Receipt(receipt)) => json::receipt(&receipt),
+                Some(pb::record_result::Result::Refusal(r)) => {
+                    refused += 1;
+                    let text = if lang == Lang::Vi { &r.message_vi } else { &r.message_en };
+                    refusal(Some(id), &r.reason, text)
+                }
+                None => return Err(Failure::failed("the server left an event without an answer")),
+            },
+        };
+        output::json(&printed)?;
+    }
+    Ok(refused)
+}
+
+/// Records events each on its own; waits and tries again while the server has too much waiting.
+pub(super) async fn record_each(
+    source: &Source,
+    events: Vec<pb::BatchEvent>,
+    imported: bool,
+) -> Result<Vec<pb::RecordResult>, tonic::Status> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = pb::RecordBatchRequest { events, mode: pb::BatchMode::Each.into(), imported };
+    let mut pause = Duration::from_millis(50);
+    for _ in 1..TRIES {
+        match source.record_batch(request.clone()).await {
+            Err(status) if status.code() == tonic::Code::ResourceExhausted => {}
+            other => return other.map(|r| r.results),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    source.record_batch(request).await.map(|r| r.results)
+}

@@ -1,0 +1,70 @@
+//! `dunghen serve`: a data directory over gRPC, until told to stop.
+
+use super::{Failure, zone};
+use dunghen::serve;
+use dunghen_engine::time::Zone;
+use dunghen_engine::{Engine, Options, Purpose};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+#[derive(clap::Args)]
+pub(super) struct ServeArgs {
+    /// The data directory; made if it is not there.
+    #[arg(long, value_name = "DIR", env = "DUNGHEN_DATA")]
+    data: PathBuf,
+    /// Where to listen: a loopback address, since there are no identities yet. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+    listen: SocketAddr,
+    /// The time zone of a new directory [default: Asia/Ho_Chi_Minh]; an existing one must have it.
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    time_zone: Option<Zone>,
+    /// Accept a clock that stands before the last record.
+    #[arg(long)]
+    accept_clock: bool,
+}
+
+/// Turns true at the first SIGINT or SIGTERM.
+pub(super) fn stop_on_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // Nobody listens any more: then it has stopped already.
+        let _ = stop.send(true);
+        std::future::pending::<()>().await;
+    });
+    Ok(stopped)
+}
+
+pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
+    // The address first: a wrong one must not make a directory.
+    let listener = serve::bind(args.listen).await.map_err(|e| match e {
+        serve::ServeError::NotLoopback(_) => Failure::usage(e),
+        other => Failure::failed(other),
+    })?;
+    let stopped = stop_on_signal()?;
+    let mut options = Options::new(Purpose::Write);
+    options.zone = args.time_zone;
+    options.accept_clock = args.accept_clock;
+    let path = args.data.clone();
+    let engine = tokio::task::spawn_blocking(move || Engine::open(&path, options)).await.map_err(Failure::failed)??;
+    let engine = Arc::new(engine);
+    let address = listener.local_addr()?;
+    println!(
+        "dunghen: {} serves at http://{address} ({} records, {})",
+        args.data.display(),
+        engine.position(),
+        engine.zone().name()
+    );
+    let served = serve::serve(listener, Arc::clone(&engine), stopped).await;
+    let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::failed)?;
+    served.map_err(Failure::failed)?;
+    closed?;
+    Ok(0)
+}

@@ -1,0 +1,453 @@
+//! The JSON of the contract: events in, answers out. Field names and their order are what others script against.
+
+use crate::{pb, wire};
+use dunghen_engine::dossier::{
+    ApplicantKind, Code, Due, Event, EventType, Outcome, Rejection, Statement, Violation, ViolationKind,
+};
+use dunghen_engine::time::{Date, Timestamp};
+use prost_types::Timestamp as WireTimestamp;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The engine's fields on a replayed record; on the way in they are ignored.
+const ENGINE_FIELDS: [&str; 5] = ["position", "recorded_at", "dossier_version", "author", "flags"];
+
+/// A line of NDJSON, read.
+#[derive(Debug)]
+pub enum Line {
+    /// An event.
+    Event(Statement),
+    /// A `Late` of a replayed file: the engine writes its own.
+    ReplayedLate,
+    /// Not an event; with its id if the line has one.
+    Refused(Option<String>, Rejection),
+}
+
+/// Takes the fields of an object one by one, and knows which were not taken.
+struct Object {
+    fields: Map<String, Value>,
+    wrong: Vec<Violation>,
+}
+
+impl Object {
+    fn wrong(&mut self, field: &str, kind: ViolationKind) {
+        self.wrong.push(Violation { field: field.to_owned(), kind });
+    }
+
+    /// The value of a field; `null` means absent.
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.fields.remove(field).filter(|v| !v.is_null())
+    }
+
+    /// The text of a field; the empty text means absent.
+    fn text(&mut self, field: &str) -> Option<String> {
+        match self.take(field)? {
+            Value::String(text) => (!text.is_empty()).then_some(text),
+            _ => {
+                self.wrong(field, ViolationKind::NotOfType("string"));
+                None
+            }
+        }
+    }
+
+    fn code(&mut self, field: &str) -> Option<Code> {
+        self.text(field).map(Arc::from)
+    }
+
+    fn required(&mut self, field: &str) -> Code {
+        let before = self.wrong.len();
+        let code = self.code(field);
+        if code.is_none() && self.wrong.len() == before {
+            self.wrong(field, ViolationKind::Missing);
+        }
+        code.unwrap_or_else(|| Arc::from(""))
+    }
+
+    fn due(&mut self, instant: &'static str, date: &'static str) -> Option<Due> {
+        let (at, on) = (self.text(instant), self.text(date));
+        if at.is_some() && on.is_some() {
+            self.wrong(instant, ViolationKind::BothDues);
+            return None;
+        }
+        if let Some(text) = at {
+            let due = Timestamp::parse(&text).map(Due::Instant);
+            if due.is_none() {
+                self.wrong(instant, ViolationKind::NotAnInstant);
+            }
+            return due;
+        }
+        let text = on?;
+        let due = Date::parse(&text).map(Due::Date);
+        if due.is_none() {
+            self.wrong(date, ViolationKind::NotADate);
+        }
+        due
+    }
+
+    fn one_of<T>(&mut self, field: &str, parse: fn(&str) -> Option<T>, names: &'static [&'static str]) -> Option<T> {
+        let text = self.text(field)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.wrong(field, ViolationKind::NotOneOf(names));
+        }
+        value
+    }
+
+    fn flag(&mut self, field: &str) -> bool {
+        match self.take(field) {
+            None => false,
+            Some(Value::Bool(value)) => value,
+            Some(_) => {
+                self.wrong(field, ViolationKind::NotOfType("boolean"));
+                false
+            }
+        }
+    }
+
+    fn items(&mut self, field: &str) -> Vec<Code> {
+        match self.take(field) {
+            None => Vec::new(),
+            Some(Value::Array(values)) if values.iter().all(Value::is_string) => {
+                values.iter().filter_map(Value::as_str).map(Arc::from).collect()
+            }
+            Some(_) => {
+                self.wrong(field, ViolationKind::NotOfType("array of strings"));
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Reads a line of NDJSON as contract.md section 1 describes it.
+#[must_use]
+pub fn line(text: &str) -> Line {
+    let fields = match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return not_json("not an object"),
+        Err(e) => return not_json(&e.to_string()),
+    };
+    let late = fields.get("type").and_then(Value::as_str) == Some(EventType::Late.name());
+    if late && fields.get("position").is_some_and(|p| !p.is_null()) {
+        return Line::ReplayedLate;
+    }
+    let id = fields.get("event_id").and_then(Value::as_str).map(str::to_owned);
+    let mut object = Object { fields, wrong: Vec::new() };
+    for field in ENGINE_FIELDS {
+        object.fields.remove(field);
+    }
+    match statement(&mut object) {
+        Some(statement) if object.wrong.is_empty() => Line::Event(statement),
+        _ => Line::Refused(id, Rejection::Malformed(object.wrong)),
+    }
+}
+
+fn not_json(said: &str) -> Line {
+    let kind = ViolationKind::NotJson(said.to_owned());
+    Line::Refused(None, Rejection::Malformed(vec![Violation { field: "line".to_owned(), kind }]))
+}
+
+fn statement(object: &mut Object) -> Option<Statement> {
+    let event_type = object.required("type");
+    let event_type = match EventType::parse(&event_type) {
+        Some(event_type) => event_type,
+        None => {
+            if !event_type.is_empty() {
+                // Which fields belong to an unknown type nobody can say.
+                object.wrong("type", ViolationKind::UnknownType);
+            }
+            return None;
+        }
+    };
+    let event_id = object.required("event_id");
+    let event_id = Uuid::parse_str(&event_id).unwrap_or_else(|_| {
+        if !event_id.is_empty() {
+            object.wrong("event_id", ViolationKind::NotAUuid);
+        }
+        Uuid::nil()
+    });
+    let dossier = object.required("dossier");
+    let occurred_at = object.required("occurred_at");
+    let occurred_at = Timestamp::parse(&occurred_at).unwrap_or_else(|| {
+        if !occurred_at.is_empty() {
+            object.wrong("occurred_at", ViolationKind::NotAnInstant);
+        }
+        Timestamp(0)
+    });
+    let (desk, actor) = (object.code("desk"), object.code("actor"));
+    let event = match event_type {
+        EventType::Received => Event::Received {
+            unit: object.required("unit"),
+            procedure: object.code("procedure"),
+            field: object.code("field"),
+            channel: object.code("channel"),
+            due: object.due("due", "due_date"),
+            applicant_kind: object.one_of(
+                "applicant_kind",
+                ApplicantKind::parse,
+                &["citizen", "enterprise", "agency", "other"],
+            ),
+        },
+        EventType::Rejected => Event::Rejected { unit: object.code("unit"), reason_code: object.code("reason_code") },
+        EventType::Forwarded => {
+            Event::Forwarded { to_unit: object.required("to_unit"), step_due: object.due("step_due", "step_due_date") }
+        }
+        EventType::SupplementRequested => {
+            Event::SupplementRequested { items: object.items("items"), reason_code: object.code("reason_code") }
+        }
+        EventType::Supplemented => Event::Supplemented { due: object.due("due", "due_date") },
+        EventType::PaymentRequested => Event::PaymentRequested { stops_clock: object.flag("stops_clock") },
+        EventType::Paid => Event::Paid { due: object.due("due", "due_date") },
+        EventType::Processed => Event::Processed {
+            outcome: object.one_of("outcome", Outcome::parse, &["granted", "refused"]).unwrap_or_default(),
+        },
+        EventType::Late => {
+            // Refused by the engine whatever it says.
+            for field in ["promise", "due", "due_date"] {
+                object.fields.remove(field);
+            }
+            Event::Late { promise: 0, due: Due::Date(Date(0)) }
+        }
+        EventType::ApologySent => Event::ApologySent {
+            letter_number: object.code("letter_number"),
+            reason_code: object.code("reason_code"),
+            signer: object.code("signer"),
+            sent_via: object.code("sent_via"),
+            new_due: object.due("new_due", "new_due_date"),
+        },
+        EventType::Returned => Event::Returned { returned_via: object.code("returned_via") },
+        EventType::Withdrawn => Event::Withdrawn { reason_code: object.code("reason_code") },
+        EventType::Stopped => Event::Stopped { reason_code: object.required("reason_code") },
+    };
+    let unknown: Vec<String> = object.fields.keys().cloned().collect();
+    for field in unknown {
+        object.wrong(&field, ViolationKind::Unknown);
+    }
+    Some(Statement { event_id, dossier, occurred_at, desk, actor, event })
+}
+
+fn time(at: Option<&WireTimestamp>) -> Value {
+    at.and_then(wire::instant).map_or(Value::Null, |t| Value::String(t.to_string()))
+}
+
+fn text(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }
+}
+
+/// A record as a line of `replay`: all fields of contract.md section 1; what was not said is left out.
+#[must_use]
+pub fn record(record: &pb::Record) -> Value {
+    let mut out = Map::new();
+    let event = record.event.clone().unwrap_or_default();
+    out.insert("position".into(), record.position.into());
+    out.insert("recorded_at".into(), time(record.recorded_at.as_ref()));
+    out.insert("dossier_version".into(), record.dossier_version.into());
+    out.insert("author".into(), Value::String(record.author.clone()));
+    out.insert("flags".into(), json!(record.flags));
+    out.insert("event_id".into(), Value::String(event.event_id.clone()));
+    out.insert("dossier".into(), Value::String(event.dossier.clone()));
+    let event_type = wire::event_type(&event).map_or("", EventType::name);
+    out.insert("type".into(), Value::String(event_type.to_owned()));
+    out.insert("occurred_at".into(), time(event.occurred_at.as_ref()));
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            out.insert(name.to_owned(), value);
+        }
+    };
+    put("desk", text(&event.desk));
+    put("actor", text(&event.actor));
+    use pb::event::Type as T;
+    match event.r#type {
+        Some(T::Received(e)) => {
+            put("unit", text(&e.unit));
+            put("procedure", text(&e.procedure));
+            put("field", text(&e.field));
+            put("channel", text(&e.channel));
+            match e.promise {
+                Some(pb::received::Promise::Due(t)) => put("due", time(Some(&t))),
+                Some(pb::received::Promise::DueDate(d)) => put("due_date", text(&d)),
+                None => {}
+            }
+            put(
+                "applicant_kind",
+                match pb::ApplicantKind::try_from(e.applicant_kind) {
+                    Ok(pb::ApplicantKind::Citizen) => json!("citizen"),
+                    Ok(pb::ApplicantKind::Enterprise) => json!("enterprise"),
+                    Ok(pb::ApplicantKind::Agency) => json!("agency"),
+                    Ok(pb::ApplicantKind::Other) => json!("other"),
+                    Ok(pb::ApplicantKind::Unspecified) | Err(_) => Value::Null,
+                },
+            );
+        }
+        Some(T::Rejected(e)) => {
+            put("unit", text(&e.unit));
+            put("reason_code", text(&e.reason_code));
+        }
+        Some(T::Forwarded(e)) => {
+            put("to_unit", text(&e.to_unit));
+            match e.step {
+                Some(pb::forwarded::Step::StepDue(t)) => put("step_due", time(Some(&t))),
+                Some(pb::forwarded::Step::StepDueDate(d)) => put("step_due_date", text(&d)),
+                None => {}
+            }
+        }
+        Some(T::SupplementRequested(e)) => {
+            if !e.items.is_empty() {
+                put("items", json!(e.items));
+            }
+            put("reason_code", text(&e.reason_code));
+        }
+        Some(T::Supplemented(e)) => match e.promise {
+            Some(pb::supplemented::Promise::Due(t)) => put("due", time(Some(&t))),
+            Some(pb::supplemented::Promise::DueDate(d)) => put("due_date", text(&d)),
+            None => {}
+        },
+        Some(T::PaymentRequested(e)) => put("stops_clock", json!(e.stops_clock)),
+        Some(T::Paid(e)) => match e.promise {
+            Some(pb::paid::Promise::Due(t)) => put("due", time(Some(&t))),
+            Some(pb::paid::Promise::DueDate(d)) => put("due_date", text(&d)),
+            None => {}
+        },
+        Some(T::Processed(e)) => {
+            let refused = pb::Outcome::try_from(e.outcome) == Ok(pb::Outcome::Refused);
+            put("outcome", json!(if refused { "refused" } else { "granted" }));
+        }
+        Some(T::Late(e)) => {
+            put("promise", json!(e.promise_number));
+            match e.promise {
+                Some(pb::late::Promise::Due(t)) => put("due", time(Some(&t))),
+                Some(pb::late::Promise::DueDate(d)) => put("due_date", text(&d)),
+                None => {}
+            }
+        }
+        Some(T::ApologySent(e)) => {
+            put("letter_number", text(&e.letter_number));
+            put("reason_code", text(&e.reason_code));
+            put("signer", text(&e.signer));
+            put("sent_via", text(&e.sent_via));
+            match e.new_promise {
+                Some(pb::apology_sent::NewPromise::NewDue(t)) => put("new_due", time(Some(&t))),
+                Some(pb::apology_sent::NewPromise::NewDueDate(d)) => put("new_due_date", text(&d)),
+                None => {}
+            }
+        }
+        Some(T::Returned(e)) => put("returned_via", text(&e.returned_via)),
+        Some(T::Withdrawn(e)) => put("reason_code", text(&e.reason_code)),
+        Some(T::Stopped(e)) => put("reason_code", text(&e.reason_code)),
+        None => {}
+    }
+    Value::Object(out)
+}
+
+/// A receipt as a line of `record`.
+#[must_use]
+pub fn receipt(receipt: &pb::Receipt) -> Value {
+    json!({
+        "event_id": receipt.event_id,
+        "position": receipt.position,
+        "recorded_at": time(receipt.recorded_at.as_ref()),
+        "dossier_version": receipt.dossier_version,
+        "duplicate": receipt.duplicate,
+        "flags": receipt.flags,
+    })
+}
+
+fn figures(figures: Option<&pb::Figures>) -> Map<String, Value> {
+    let figures = figures.copied().unwrap_or_default();
+    let mut out: Map<String, Value> =
+        wire::named(&figures).into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
+    out.insert("on_time_rate".into(), json!(figures.on_time_rate));
+    out.insert("apology_rate".into(), json!(figures.apology_rate));
+    out
+}
+
+/// The answer of `rates`.
+#[must_use]
+pub fn rates(answer: &pb::GetRatesResponse) -> Value {
+    let groups = answer.groups.iter().map(|group| {
+        let key: Map<String, Value> = group.key.iter().map(|k| (k.name.clone(), json!(k.value))).collect();
+        let mut out = Map::new();
+        out.insert("key".into(), Value::Object(key));
+        out.extend(figures(group.figures.as_ref()));
+        Value::Object(out)
+    });
+    json!({
+        "definition": answer.definition,
+        "from": time(answer.from.as_ref()),
+        "to": time(answer.to.as_ref()),
+        "as_of": time(answer.as_of.as_ref()),
+        "time_zone": answer.time_zone,
+        "position": answer.position,
+        "total": figures(answer.total.as_ref()),
+        "groups": groups.collect::<Vec<_>>(),
+    })
+}
+
+/// A dossier of a list.
+#[must_use]
+pub fn dossier(dossier: &pb::Dossier) -> Value {
+    json!({
+        "dossier": dossier.dossier,
+        "unit": text(&dossier.unit),
+        "procedure": text(&dossier.procedure),
+        "field": text(&dossier.field),
+        "channel": text(&dossier.channel),
+        "state": dossier.state,
+        "waiting": dossier.waiting,
+        "received_at": time(dossier.received_at.as_ref()),
+        "due": time(dossier.due.as_ref()),
+        "due_date": text(&dossier.due_date),
+        "first_due": time(dossier.first_due.as_ref()),
+        "first_due_date": text(&dossier.first_due_date),
+        "ended_at": time(dossier.ended_at.as_ref()),
+        "flags": dossier.flags,
+    })
+}
+
+/// The answer of `dossiers`.
+#[must_use]
+pub fn dossiers(answer: &pb::ListDossiersResponse) -> Value {
+    json!({
+        "dossiers": answer.dossiers.iter().map(dossier).collect::<Vec<_>>(),
+        "next_page_token": answer.next_page_token,
+        "position": answer.position,
+        "as_of": time(answer.as_of.as_ref()),
+    })
+}
+
+/// The answer of `dossier CODE`.
+#[must_use]
+pub fn detail(answer: &pb::GetDossierResponse) -> Value {
+    let mut out = match dossier(&answer.dossier.clone().unwrap_or_default()) {
+        Value::Object(out) => out,
+        other => return other,
+    };
+    let promises = answer.promises.iter().map(|p| {
+        json!({
+            "number": p.number,
+            "due": time(p.due.as_ref()),
+            "due_date": text(&p.due_date),
+            "given_at": time(p.given_at.as_ref()),
+            "missed_at": time(p.missed_at.as_ref()),
+            "missed_at_instant": time(p.missed_at_instant.as_ref()),
+            "current": p.current,
+        })
+    });
+    let obligations = answer.obligations.iter().map(|o| {
+        json!({
+            "promise": o.promise,
+            "missed_at": time(o.missed_at.as_ref()),
+            "deadline": time(o.deadline.as_ref()),
+            "decided_at": time(o.decided_at.as_ref()),
+            "state": o.state,
+            "defective": o.defective,
+            "letter_at": time(o.letter_at.as_ref()),
+        })
+    });
+    out.insert("promises".into(), promises.collect());
+    out.insert("obligations".into(), obligations.collect());
+    out.insert("history".into(), answer.history.iter().map(record).collect());
+    out.insert("position".into(), answer.position.into());
+    out.insert("as_of".into(), time(answer.as_of.as_ref()));
+    Value::Object(out)
+}

@@ -1,0 +1,229 @@
+//! The texts of refusals, in Vietnamese and English: what is wrong and what to do.
+//!
+//! The engine knows reasons, not texts. Each reason has its text here, in both languages side by side, so that neither
+//! can be forgotten.
+
+use chrono::{TimeZone, Utc};
+use chrono_tz::Tz;
+use dunghen_engine::dossier::{EventType, Rejection, Violation, ViolationKind};
+use dunghen_engine::time::{Timestamp, Zone};
+
+/// A text in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Vietnamese.
+    pub vi: String,
+    /// English.
+    pub en: String,
+}
+
+/// A language that people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Lang {
+    /// Tiếng Việt.
+    Vi,
+    /// English.
+    #[default]
+    En,
+}
+
+impl Text {
+    fn new(vi: impl Into<String>, en: impl Into<String>) -> Text {
+        Text { vi: vi.into(), en: en.into() }
+    }
+
+    /// The text in one language.
+    #[must_use]
+    pub fn in_lang(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Vi => &self.vi,
+            Lang::En => &self.en,
+        }
+    }
+}
+
+/// An instant as people read it: `10/09/2025 09:00:00`, in the zone of the directory.
+fn clock(at: Timestamp, zone: &Zone) -> String {
+    let zone: Tz = zone.name().parse().unwrap_or(Tz::UTC);
+    match Utc.timestamp_millis_opt(at.0) {
+        chrono::LocalResult::Single(t) => t.with_timezone(&zone).format("%d/%m/%Y %H:%M:%S").to_string(),
+        _ => at.to_string(),
+    }
+}
+
+/// What an end of a dossier is called.
+fn end_name(event_type: EventType) -> (&'static str, &'static str) {
+    match event_type {
+        EventType::Processed => ("đã xử lý xong", "processed"),
+        EventType::Withdrawn => ("đã rút hồ sơ", "withdrawn"),
+        EventType::Stopped => ("đã dừng giải quyết", "stopped"),
+        EventType::Rejected => ("đã từ chối tiếp nhận", "rejected"),
+        other => (other.name(), other.name()),
+    }
+}
+
+/// Why an event was refused and what to do; instants are shown in `zone`.
+#[must_use]
+pub fn rejection(rejection: &Rejection, zone: &Zone) -> Text {
+    match rejection {
+        Rejection::Malformed(violations) => {
+            let texts: Vec<(String, Text)> = violations.iter().map(|v| (v.field.clone(), violation(v))).collect();
+            let join = |pick: fn(&Text) -> &str| {
+                texts.iter().map(|(field, text)| format!("{field}: {}", pick(text))).collect::<Vec<_>>().join("; ")
+            };
+            Text::new(
+                format!("Sự kiện không đúng mẫu. Hãy sửa rồi gửi lại. {}", join(|t| &t.vi)),
+                format!("The event is malformed; correct it and send it again. {}", join(|t| &t.en)),
+            )
+        }
+        Rejection::TooLarge { size, limit, unit } => {
+            let unit_vi = if *unit == "events" { "sự kiện" } else { "byte" };
+            Text::new(
+                format!("Quá lớn: {size} {unit_vi}, tối đa {limit}. Hãy chia nhỏ rồi gửi lại."),
+                format!("Too large: {size} {unit}, at most {limit} are taken. Send less at a time."),
+            )
+        }
+        Rejection::TimeInFuture { occurred_at, now } => {
+            let (said, now) = (clock(*occurred_at, zone), clock(*now, zone));
+            Text::new(
+                format!(
+                    "Thời điểm xảy ra ({said}) muộn hơn đồng hồ máy chủ ({now}) quá 5 phút. Hãy kiểm tra đồng hồ của \
+                     quầy."
+                ),
+                format!(
+                    "It claims to have happened at {said}, more than 5 minutes ahead of the server's clock ({now}). \
+                     Check the clock of the desk."
+                ),
+            )
+        }
+        Rejection::DossierUnknown(dossier) => Text::new(
+            format!("Chưa tiếp nhận hồ sơ {dossier}. Hãy kiểm tra mã hồ sơ, hoặc gửi sự kiện tiếp nhận trước."),
+            format!("Nothing was recorded of dossier {dossier}. Check the code, or send its Received first."),
+        ),
+        Rejection::DossierExists { dossier, received_at } => {
+            let at = clock(*received_at, zone);
+            Text::new(
+                format!("Hồ sơ {dossier} đã được tiếp nhận lúc {at}. Hãy dùng mã khác cho hồ sơ mới."),
+                format!("Dossier {dossier} was already received at {at}. A new dossier needs a code of its own."),
+            )
+        }
+        Rejection::DossierEnded { dossier, by, at } => {
+            let ((vi, en), at) = (end_name(*by), clock(*at, zone));
+            Text::new(
+                format!("Hồ sơ {dossier} {vi} lúc {at}, không thể kết thúc lần nữa. Hãy kiểm tra mã hồ sơ."),
+                format!("Dossier {dossier} was {en} at {at} and cannot end again. Check the code."),
+            )
+        }
+        Rejection::AlreadyReturned { dossier, at } => {
+            let at = clock(*at, zone);
+            Text::new(
+                format!("Kết quả của hồ sơ {dossier} đã được trả lúc {at}. Không cần gửi lại."),
+                format!("The result of dossier {dossier} was already handed over at {at}. There is nothing to send."),
+            )
+        }
+        Rejection::EngineEvent => Text::new(
+            "Sự kiện trễ hạn (Late) chỉ do hệ thống tự ghi. Hãy bỏ sự kiện này.",
+            "Late is written by the engine alone. Leave it out.",
+        ),
+        Rejection::EventIdReused { event_id, position } => Text::new(
+            format!("Mã sự kiện {event_id} đã dùng cho một sự kiện khác (vị trí {position}). Hãy tạo mã mới."),
+            format!("Event id {event_id} stands for another event (position {position}). Make a new id."),
+        ),
+        Rejection::VersionMismatch { expected, actual } => Text::new(
+            format!("Hồ sơ đang ở phiên bản {actual}, không phải {expected}. Hãy tải lại hồ sơ rồi quyết định."),
+            format!("The dossier has version {actual}, not {expected}. Read it again, then decide."),
+        ),
+        Rejection::BatchRefused => Text::new(
+            "Không ghi, vì một sự kiện khác trong lô bị từ chối. Hãy sửa sự kiện đó rồi gửi lại cả lô.",
+            "Not recorded, since another event of the batch was refused. Correct that one and send the batch again.",
+        ),
+    }
+}
+
+/// What is wrong with a field.
+#[must_use]
+pub fn violation(violation: &Violation) -> Text {
+    match &violation.kind {
+        ViolationKind::Missing => Text::new("bắt buộc phải có", "is required"),
+        ViolationKind::Unknown => {
+            Text::new("sự kiện loại này không có trường này", "this type of event has no such field")
+        }
+        ViolationKind::UnknownType => Text::new(
+            format!("không phải loại sự kiện; các loại: {}", types()),
+            format!("is no type of event; the types are {}", types()),
+        ),
+        ViolationKind::NotAUuid => Text::new(
+            "phải là UUID, ví dụ 0198c0de-0000-7000-8000-000000000001",
+            "must be a UUID such as 0198c0de-0000-7000-8000-000000000001",
+        ),
+        ViolationKind::NotAnInstant => Text::new(
+            "phải là thời điểm RFC 3339 có múi giờ, năm 1 đến 9999, ví dụ 2025-09-10T09:00:00+07:00",
+            "must be an RFC 3339 time with its offset, years 1 to 9999, such as 2025-09-10T09:00:00+07:00",
+        ),
+        ViolationKind::NotADate => Text::new(
+            "phải là ngày YYYY-MM-DD, năm 1 đến 9999, ví dụ 2025-09-10",
+            "must be a date YYYY-MM-DD, years 1 to 9999, such as 2025-09-10",
+        ),
+        ViolationKind::BothDues => {
+            Text::new("chỉ được ghi thời điểm hoặc ngày, không ghi cả hai", "give an instant or a date, not both")
+        }
+        ViolationKind::TooLong(limit) => {
+            Text::new(format!("dài quá {limit} ký tự"), format!("is longer than {limit} characters"))
+        }
+        ViolationKind::NotPrintable => {
+            Text::new("trống hoặc có ký tự điều khiển", "is blank or holds control characters")
+        }
+        ViolationKind::NotOneOf(values) => {
+            let values = values.join(", ");
+            Text::new(format!("phải là một trong: {values}"), format!("must be one of {values}"))
+        }
+        ViolationKind::NotOfType(json) => {
+            Text::new(format!("sai kiểu JSON, phải là {json}"), format!("must be of JSON type {json}"))
+        }
+        ViolationKind::TooMany(limit) => {
+            Text::new(format!("nhiều hơn {limit} mục"), format!("has more than {limit} items"))
+        }
+        ViolationKind::NotJson(said) => Text::new(
+            format!("dòng này không phải một đối tượng JSON ({said})"),
+            format!("the line is not a JSON object ({said})"),
+        ),
+    }
+}
+
+fn types() -> String {
+    let types: Vec<&str> = EventType::ALL.into_iter().filter(|t| *t != EventType::Late).map(EventType::name).collect();
+    types.join(", ")
+}
+
+/// Too much is waiting.
+#[must_use]
+pub fn overloaded() -> Text {
+    Text::new(
+        "Máy chủ đang quá tải. Chưa ghi gì; hãy gửi lại sau giây lát.",
+        "The server has too much waiting. Nothing was recorded; send it again in a moment.",
+    )
+}
+
+/// The log cannot be written.
+#[must_use]
+pub fn unavailable(why: &str) -> Text {
+    Text::new(
+        format!("Nhật ký không ghi được ({why}). Hãy gửi lại sau với cùng mã sự kiện; gửi hai lần không sao."),
+        format!("The log cannot be written ({why}). Send it again later with the same event id; twice does no harm."),
+    )
+}
+
+/// The log cannot be read.
+#[must_use]
+pub fn damaged(position: u64, what: &str) -> Text {
+    Text::new(
+        format!("Nhật ký hỏng tại vị trí {position}: {what}. Hãy dừng máy chủ và khôi phục từ bản sao lưu."),
+        format!("The log is damaged at position {position}: {what}. Stop the server and restore a backup."),
+    )
+}
+
+/// A question that cannot be answered as asked.
+#[must_use]
+pub fn bad_question(field: &str, vi: &str, en: &str) -> Text {
+    Text::new(format!("{field}: {vi}"), format!("{field}: {en}"))
+}

@@ -1,0 +1,318 @@
+//! The three services: thin. They bring requests into the engine's types and answers back; nothing is decided here.
+
+use crate::pb::auditor_service_server::AuditorService;
+use crate::pb::desk_service_server::DeskService;
+use crate::pb::supervisor_service_server::SupervisorService;
+use crate::{pb, status, wire};
+use dunghen_engine::dossier::{Code, EventType, Rejection, Violation, ViolationKind};
+use dunghen_engine::rules::{self, Definition};
+use dunghen_engine::time::{Timestamp, Zone};
+use dunghen_engine::views::{Filter, GroupKey, ListQuery, Moment, OutcomeFilter, RatesQuery, StateFilter};
+use dunghen_engine::{Batch, Engine, Mode, Receipt, Refused, ReplayFilter};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+const DEFAULT_PAGE: usize = 1_000;
+const LARGEST_PAGE: usize = 10_000;
+const DEFAULT_SOON_HOURS: u32 = 72;
+/// How many records a replay may be ahead of its reader.
+const REPLAY_AHEAD: usize = 256;
+
+/// The services over one engine.
+#[derive(Clone)]
+pub struct Services {
+    engine: Arc<Engine>,
+}
+
+/// Runs a question where it may take its time.
+async fn ask<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(question).await.map_err(|e| status::internal(&e.to_string()))
+}
+
+impl Services {
+    /// Over this engine.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Services {
+        Services { engine }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    fn zone(&self) -> Zone {
+        self.engine.zone()
+    }
+
+    async fn submit(&self, batch: Batch) -> Result<Vec<Result<Receipt, Rejection>>, Status> {
+        let (answer, wait) = oneshot::channel();
+        let submitted = self.engine.submit(batch, move |result| {
+            // Whoever waited may be gone; the events are recorded all the same.
+            let _ = answer.send(result);
+        });
+        let gone = || Refused::Unavailable("the writer stopped".to_owned());
+        let result = match submitted {
+            Ok(()) => wait.await.unwrap_or_else(|_| Err(gone())),
+            Err(refused) => Err(refused),
+        };
+        result.map_err(|refused| status::of_refused(&refused, &self.zone()))
+    }
+
+    fn as_of(&self, point: Option<pb::TimePoint>) -> Result<Moment, Status> {
+        Ok(moment("as_of", point)?.unwrap_or(Moment::Instant(self.engine.now())))
+    }
+}
+
+fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, Status> {
+    wire::moment(point).map_err(|()| {
+        status::bad_question(field, "phải là thời điểm hoặc ngày YYYY-MM-DD", "must be an instant or a date YYYY-MM-DD")
+    })
+}
+
+fn definition(id: &str) -> Result<Definition, Status> {
+    rules::definition(id).ok_or_else(|| {
+        let ids: Vec<&str> = rules::DEFINITIONS.iter().map(|d| d.id).collect();
+        let ids = ids.join(", ");
+        status::bad_question("definition", &format!("phải là một trong: {ids}"), &format!("must be one of {ids}"))
+    })
+}
+
+fn one_of<T>(field: &str, name: &str, value: Option<T>, names: &[&str]) -> Result<T, Status> {
+    value.ok_or_else(|| {
+        let names = names.join(", ");
+        status::bad_question(
+            field,
+            &format!("«{name}» phải là một trong: {names}"),
+            &format!("{name:?} must be one of {names}"),
+        )
+    })
+}
+
+fn zone(name: &str) -> Result<Option<Zone>, Status> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    Zone::parse(name).map(Some).ok_or_else(|| {
+        status::bad_question(
+            "time_zone",
+            "phải là múi giờ IANA, ví dụ Asia/Ho_Chi_Minh",
+            "must be an IANA zone such as Asia/Ho_Chi_Minh",
+        )
+    })
+}
+
+fn filter(filter: Option<pb::DossierFilter>) -> Filter {
+    let filter = filter.unwrap_or_default();
+    Filter {
+        unit: wire::code(&filter.unit),
+        procedure: wire::code(&filter.procedure),
+        field: wire::code(&filter.field),
+        channel: wire::code(&filter.channel),
+    }
+}
+
+#[tonic::async_trait]
+impl DeskService for Services {
+    async fn record(&self, request: Request<pb::RecordRequest>) -> Result<Response<pb::RecordResponse>, Status> {
+        let request = request.into_inner();
+        let refused = |rejection: Rejection| status::of_rejection(&rejection, &self.zone());
+        let command = wire::command(request.event, request.expected_version, false).map_err(refused)?;
+        let results = self.submit(Batch { commands: vec![command], mode: Mode::Each }).await?;
+        let result = results.into_iter().next().ok_or_else(|| status::internal("no result for an event"))?;
+        let receipt = result.map_err(refused)?;
+        Ok(Response::new(pb::RecordResponse { receipt: Some(wire::receipt(&receipt)) }))
+    }
+
+    async fn record_batch(
+        &self,
+        request: Request<pb::RecordBatchRequest>,
+    ) -> Result<Response<pb::RecordBatchResponse>, Status> {
+        let request = request.into_inner();
+        let mode = match pb::BatchMode::try_from(request.mode) {
+            Ok(pb::BatchMode::Atomic) => Mode::Atomic,
+            Ok(pb::BatchMode::Each) => Mode::Each,
+            Ok(pb::BatchMode::Unspecified) | Err(_) => {
+                let kind = ViolationKind::NotOneOf(&["BATCH_MODE_ATOMIC", "BATCH_MODE_EACH"]);
+                let violation = Violation { field: "mode".to_owned(), kind };
+                return Err(status::of_rejection(&Rejection::Malformed(vec![violation]), &self.zone()));
+            }
+        };
+        let read: Vec<_> =
+            request.events.into_iter().map(|e| wire::command(e.event, e.expected_version, request.imported)).collect();
+        let malformed = read.iter().any(Result::is_err);
+        let results = if malformed && mode == Mode::Atomic {
+            // None goes in; each says whether it was itself at fault.
+            read.into_iter().map(|r| Err(r.err().unwrap_or(Rejection::BatchRefused))).collect()
+        } else {
+            let (commands, slots): (Vec<_>, Vec<_>) =
+                read.into_iter().fold((Vec::new(), Vec::new()), |(mut commands, mut slots), command| {
+                    slots.push(command.map(|c| commands.push(c)));
+                    (commands, slots)
+                });
+            let mut decided = self.submit(Batch { commands, mode }).await?.into_iter();
+            slots
+                .into_iter()
+                .map(|slot| match slot {
+                    Ok(()) => decided.next().unwrap_or(Err(Rejection::BatchRefused)),
+                    Err(rejection) => Err(rejection),
+                })
+                .collect::<Vec<_>>()
+        };
+        let results = results
+            .iter()
+            .map(|result| pb::RecordResult {
+                result: Some(match result {
+                    Ok(receipt) => pb::record_result::Result::Receipt(wire::receipt(receipt)),
+                    Err(rejection) => pb::record_result::Result::Refusal(status::refusal(rejection, &self.zone())),
+                }),
+            })
+            .collect();
+        Ok(Response::new(pb::RecordBatchResponse { results }))
+    }
+}
+
+#[tonic::async_trait]
+impl SupervisorService for Services {
+    async fn get_rates(&self, request: Request<pb::GetRatesRequest>) -> Result<Response<pb::GetRatesResponse>, Status> {
+        let request = request.into_inner();
+        let names = GroupKey::ALL.map(|(_, name)| name);
+        let mut by = Vec::new();
+        for name in &request.by {
+            let key = one_of("by", name, GroupKey::parse(name), &names)?;
+            if by.contains(&key) {
+                return Err(status::bad_question("by", "mỗi khóa chỉ một lần", "names each key once"));
+            }
+            by.push(key);
+        }
+        let query = RatesQuery {
+            definition: definition(&request.definition)?,
+            from: moment("from", request.from)?,
+            to: moment("to", request.to)?,
+            as_of: self.as_of(request.as_of)?,
+            by: by.clone(),
+            filter: filter(request.filter),
+            zone: zone(&request.time_zone)?,
+        };
+        let engine = Arc::clone(&self.engine);
+        let answer = ask(move || engine.rates(&query)).await?;
+        Ok(Response::new(wire::rates(&request.definition, &by, &answer)))
+    }
+
+    async fn list_dossiers(
+        &self,
+        request: Request<pb::ListDossiersRequest>,
+    ) -> Result<Response<pb::ListDossiersResponse>, Status> {
+        let request = request.into_inner();
+        let state = match request.state.as_str() {
+            "" => None,
+            name => Some(one_of("state", name, StateFilter::parse(name), &StateFilter::ALL.map(|(_, n)| n))?),
+        };
+        let in_cohort = request.from.is_some() || request.to.is_some();
+        let outcome = match request.outcome.as_str() {
+            "" => in_cohort.then_some(None),
+            name => {
+                Some(Some(one_of("outcome", name, OutcomeFilter::parse(name), &OutcomeFilter::ALL.map(|(_, n)| n))?))
+            }
+        };
+        let hours = if request.due_within_hours == 0 { DEFAULT_SOON_HOURS } else { request.due_within_hours };
+        let query = ListQuery {
+            state,
+            outcome,
+            definition: definition(if request.definition.is_empty() { "resolved" } else { &request.definition })?,
+            from: moment("from", request.from)?,
+            to: moment("to", request.to)?,
+            as_of: self.as_of(request.as_of)?,
+            due_within_ms: i64::from(hours) * 3_600_000,
+            filter: filter(request.filter),
+            zone: zone(&request.time_zone)?,
+            page_size: match request.page_size as usize {
+                0 => DEFAULT_PAGE,
+                n => n.min(LARGEST_PAGE),
+            },
+            after: page_token(&request.page_token)?,
+        };
+        let engine = Arc::clone(&self.engine);
+        let page = ask(move || engine.list(&query)).await?;
+        let next = page.next.map(|(due, code)| format!("{}/{code}", due.0));
+        Ok(Response::new(pb::ListDossiersResponse {
+            dossiers: page.items.iter().map(|item| wire::dossier(item, &self.zone())).collect(),
+            next_page_token: next.unwrap_or_default(),
+            position: page.position,
+            as_of: Some(wire::timestamp(page.as_of)),
+            time_zone: self.zone().name().to_owned(),
+        }))
+    }
+
+    async fn get_dossier(
+        &self,
+        request: Request<pb::GetDossierRequest>,
+    ) -> Result<Response<pb::GetDossierResponse>, Status> {
+        let request = request.into_inner();
+        if request.dossier.is_empty() {
+            return Err(status::bad_question("dossier", "bắt buộc phải có", "is required"));
+        }
+        let as_of = self.as_of(request.as_of)?;
+        let engine = Arc::clone(&self.engine);
+        let code: Code = Arc::from(request.dossier);
+        let wanted = Arc::clone(&code);
+        let detail = ask(move || engine.detail(&wanted, as_of)).await?.map_err(|e| status::of_log(&e))?;
+        let unknown = || status::of_rejection(&Rejection::DossierUnknown(code), &self.zone());
+        Ok(Response::new(wire::detail(&detail.ok_or_else(unknown)?, &self.zone())))
+    }
+}
+
+/// Where the page before ended: the last due and code of it.
+fn page_token(token: &str) -> Result<Option<(Timestamp, Code)>, Status> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let parsed = token.split_once('/').and_then(|(due, code)| Some((Timestamp(due.parse().ok()?), Arc::from(code))));
+    parsed.map(Some).ok_or_else(|| {
+        status::bad_question(
+            "page_token",
+            "phải lấy từ next_page_token của trang trước",
+            "must be the next_page_token of the page before",
+        )
+    })
+}
+
+#[tonic::async_trait]
+impl AuditorService for Services {
+    type ReplayStream = ReceiverStream<Result<pb::ReplayResponse, Status>>;
+
+    async fn replay(&self, request: Request<pb::ReplayRequest>) -> Result<Response<Self::ReplayStream>, Status> {
+        let request = request.into_inner();
+        let names = EventType::ALL.map(EventType::name);
+        let types = request
+            .types
+            .iter()
+            .map(|name| one_of("types", name, EventType::parse(name), &names))
+            .collect::<Result<Vec<_>, Status>>()?;
+        let filter = ReplayFilter {
+            from: request.from_position,
+            to: request.to_position,
+            dossier: wire::code(&request.dossier),
+            unit: wire::code(&request.unit),
+            types,
+        };
+        let engine = Arc::clone(&self.engine);
+        let (records, reader) = mpsc::channel(REPLAY_AHEAD);
+        // A slow reader holds up this thread of its own; one that is gone ends it.
+        tokio::task::spawn_blocking(move || {
+            for record in engine.replay(filter) {
+                let failed = record.is_err();
+                let message = record
+                    .map(|r| pb::ReplayResponse { record: Some(wire::record(&r)) })
+                    .map_err(|e| status::of_log(&e));
+                if records.blocking_send(message).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(reader)))
+    }
+}
