@@ -1,2 +1,9 @@
-//! stub
-fn main() {}
+//! Tests of the whole: the real binary, real sockets, real files. One test binary, a module a subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod crash;
+mod grpc;
+mod refusals;
+mod support;
+mod wabo;

@@ -9,7 +9,7 @@ use prost::Message;
 use std::sync::Arc;
 use uuid::Uuid;
 
-#[allow(missing_docs, clippy::all, unreachable_pub, reason = "generated from proto/dunghen/log/v1")]
+#[allow(missing_docs, clippy::all, reason = "generated from proto/dunghen/log/v1")]
 mod stored {
     include!(concat!(env!("OUT_DIR"), "/dunghen.log.v1.rs"));
 }

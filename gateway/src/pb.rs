@@ -1,6 +1,6 @@
 //! What `proto/dunghen/v1` generates, and its descriptors.
 
-#![allow(missing_docs, clippy::all, unreachable_pub, reason = "generated")]
+#![allow(missing_docs, clippy::all, reason = "generated")]
 
 tonic::include_proto!("dunghen.v1");
 
