@@ -47,8 +47,8 @@ pub fn read(file: &Path, mapping: &Mapping, progress: &mut dyn FnMut(u64)) -> Re
     let data = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(&bytes);
     let mut rows = Rows::new(data, &mapping.csv);
     let header = rows.header().map_err(&named)?;
-    let plan = Plan::new(mapping, &header)
-        .map_err(|what| ImportError::Columns(format!("{}: {what}", file.display())))?;
+    let plan =
+        Plan::new(mapping, &header).map_err(|what| ImportError::Columns(format!("{}: {what}", file.display())))?;
     let mut import = Import::new(&plan);
     while let Some((line, row)) = rows.next_row().map_err(&named)? {
         import.rows += 1;
