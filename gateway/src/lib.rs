@@ -1,5 +1,6 @@
 //! The gateway of Đúng Hẹn: the engine's services over gRPC, and what the command line is made of.
 
+pub mod import;
 pub mod json;
 pub mod messages;
 pub mod pb;

@@ -271,7 +271,11 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
             refuse(shared, jobs, &why);
             return drain(shared, queue, &why);
         }
-        let outcome = write_group(&mut writer, shared, jobs);
+        let mut outcome = write_group(&mut writer, shared, jobs);
+        while outcome.is_ok() && closed && writer.until_alarm(shared.clock.now()) == Some(0) {
+            // A clean stop leaves no promise that has passed without its `Late`.
+            outcome = write_group(&mut writer, shared, Vec::new());
+        }
         if let Err(why) = outcome {
             poison(shared, &why);
             return drain(shared, queue, &why);

@@ -44,7 +44,7 @@ impl Lines {
 }
 
 /// Cells that a spreadsheet would take for a formula are made text.
-fn neutral(cell: &str) -> String {
+pub(super) fn neutral(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 

@@ -1,0 +1,102 @@
+//! Import: a CSV file and a mapping become statements, grouped by dossier.
+//!
+//! What it deliberately does not know: the engine, a server, a data directory. It reads and judges form alone; whoever
+//! called records what comes back, and learns there whether a dossier exists, has ended or says something else already.
+//! `mapping` understands the mapping file, `value` turns one cell into one field, `reader` walks over the rows.
+//! The reference for users is `gateway/mappings/README.md`; a test holds its examples against this code.
+
+mod mapping;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use mapping::Mapping;
+pub use reader::read;
+
+use dunghen_engine::dossier::{Code, Statement};
+use std::io;
+use std::path::PathBuf;
+
+/// A statement that may be recorded, and where in the file it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// The line of the file, the first being 1.
+    pub line: u64,
+    /// The statement, its id included.
+    pub statement: Statement,
+}
+
+/// A row, or one event of a row, that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The line of the file, the first being 1.
+    pub line: u64,
+    /// The dossier, if the row names one.
+    pub dossier: Option<String>,
+    /// The stable reason: `FIELD_MISSING`, `FIELD_INVALID`, `UNKNOWN_TYPE`, `TOO_LARGE`.
+    pub reason: &'static str,
+    /// What is wrong and what to do, in English.
+    pub message: String,
+}
+
+/// The events of one dossier, in the order in which they are to be recorded.
+///
+/// `Received` comes first, as the contract says, whatever the clocks said; the others follow by `occurred_at`, ties as
+/// they stand in the file. One exception: a `Rejected` that occurred before the `Received` stays before it, since it is
+/// what the applicant was told first, and behind the `Received` it would end the dossier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The dossier code.
+    pub dossier: Code,
+    /// Its events; never empty.
+    pub events: Vec<Prepared>,
+}
+
+/// All that a file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Rows of data: neither the header nor blank rows are counted.
+    pub rows: u64,
+    /// The dossiers, in the order in which the file first names them.
+    pub cases: Vec<Case>,
+    /// What was not taken, by line.
+    pub rejects: Vec<Reject>,
+}
+
+/// Why nothing could be imported at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A file could not be read.
+    #[error("cannot read {}: {source}; check the path and the permissions", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The mapping is wrong.
+    #[error("mapping: {0}")]
+    Mapping(String),
+    /// The mapping names columns that the file does not have, or has twice.
+    #[error("{0}")]
+    Columns(String),
+    /// The file is not CSV in UTF-8, or breaks off.
+    #[error("{0}")]
+    File(String),
+}
+
+/// A text from a file as a message quotes it: in quotes, and cut if it is long.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    format!("'{shown}'")
+}
+
+/// Several such texts.
+fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    texts.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
