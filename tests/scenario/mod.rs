@@ -53,13 +53,19 @@ pub(crate) struct Question {
 /// Integers by their names in JSON.
 pub(crate) type Integers = BTreeMap<String, u64>;
 
+/// The values of a group's keys; `None` where its dossiers have none.
+pub(crate) type Key = Vec<Option<String>>;
+
+/// The figures that are named, and what they must be.
+type Figures = Vec<(String, Value)>;
+
 /// The integers of an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     /// Over all.
     pub(crate) total: Integers,
-    /// By group, in the order of the answer; `None` where the dossiers of the group have no such key.
-    pub(crate) groups: Vec<(Vec<Option<String>>, Integers)>,
+    /// By group, in the order of the answer.
+    pub(crate) groups: Vec<(Key, Integers)>,
 }
 
 /// A file of scenarios.
@@ -92,9 +98,9 @@ enum Wanted {
     /// The obligations of the one dossier.
     Apology(Obligations),
     /// Figures of the total.
-    Total(Vec<(String, Value)>),
+    Total(Figures),
     /// All rows: their keys, and figures of each.
-    Rows(Vec<(Vec<Option<String>>, Vec<(String, Value)>)>),
+    Rows(Vec<(Key, Figures)>),
 }
 
 /// What a definition says of one dossier.
@@ -313,10 +319,9 @@ impl Wanted {
                 }
             }
             Wanted::Rows(wanted) => {
-                let keys = |rows: Vec<&Vec<Option<String>>>| -> String {
-                    let text = |key: &Vec<Option<String>>| {
-                        key.iter().map(|k| k.as_deref().unwrap_or("null")).collect::<Vec<_>>().join(" ")
-                    };
+                let keys = |rows: Vec<&Key>| -> String {
+                    let text =
+                        |key: &Key| key.iter().map(|k| k.as_deref().unwrap_or("null")).collect::<Vec<_>>().join(" ");
                     rows.into_iter().map(text).collect::<Vec<_>>().join(", ")
                 };
                 let (want, got): (Vec<_>, Vec<_>) =
