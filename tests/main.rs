@@ -5,5 +5,7 @@
 mod crash;
 mod grpc;
 mod refusals;
+mod scenario;
+mod scenarios_grpc;
 mod support;
 mod wabo;

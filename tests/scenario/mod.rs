@@ -8,6 +8,9 @@
 //! named after its code; so the same question works through every door that has the filter `procedure`.
 
 mod parse;
+mod shuffle;
+
+pub(crate) use shuffle::shuffled;
 
 use dunghen_engine::dossier::{Code, Statement};
 use dunghen_engine::time::Zone;

@@ -1,0 +1,93 @@
+//! The scenarios once more, as a client sees them: over gRPC, through a real server, in the written order and shuffled.
+
+use crate::scenario::{Answer, Answers, Integers, Key, Question, read_all, shuffled};
+use crate::support::Server;
+use dunghen::pb;
+use dunghen::source::Source;
+use dunghen::wire;
+use dunghen_engine::dossier::{Code, Statement};
+use dunghen_engine::time::Zone;
+use std::path::Path;
+use tokio::runtime::Runtime;
+
+/// As in the engine's own run of these files.
+const AT_LEAST: usize = 1950;
+const SEEDS: [u64; 2] = [5157, 766];
+
+/// A server with one population.
+struct Served {
+    _server: Server,
+    source: Source,
+    _directory: tempfile::TempDir,
+}
+
+struct Grpc {
+    runtime: Runtime,
+    served: Option<Served>,
+}
+
+fn integers(figures: Option<pb::Figures>) -> Integers {
+    wire::named(&figures.unwrap_or_default()).into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+}
+
+fn text(code: &Option<Code>) -> String {
+    code.as_deref().unwrap_or_default().to_owned()
+}
+
+impl Answers for Grpc {
+    fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String> {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::start_with(directory.path(), &["--time-zone", home.name()]);
+        let source = self.runtime.block_on(server.connect());
+        for statement in statements {
+            let request = pb::RecordRequest { event: Some(wire::event(statement)), expected_version: None };
+            let recorded = self.runtime.block_on(source.record(request));
+            recorded.map_err(|status| format!("{}: {}", statement.dossier, status.message()))?;
+        }
+        self.served = Some(Served { _server: server, source, _directory: directory });
+        Ok(())
+    }
+
+    fn rates(&mut self, question: &Question) -> Result<Answer, String> {
+        let served = self.served.as_ref().ok_or("nothing is loaded")?;
+        let request = pb::GetRatesRequest {
+            definition: question.definition.clone(),
+            from: question.from.map(wire::time_point),
+            to: question.to.map(wire::time_point),
+            as_of: question.as_of.map(wire::time_point),
+            by: question.by.clone(),
+            filter: Some(pb::DossierFilter {
+                unit: text(&question.filter.unit),
+                procedure: text(&question.filter.procedure),
+                field: text(&question.filter.field),
+                channel: text(&question.filter.channel),
+            }),
+            time_zone: question.zone.map_or_else(String::new, |z| z.name().to_owned()),
+        };
+        let answer = self.runtime.block_on(served.source.get_rates(request)).map_err(|s| s.message().to_owned())?;
+        let key = |group: &pb::RateGroup| -> Key { group.key.iter().map(|k| k.value.clone()).collect() };
+        let groups = answer.groups.iter().map(|g| (key(g), integers(g.figures))).collect();
+        Ok(Answer { total: integers(answer.total), groups })
+    }
+}
+
+#[test]
+fn every_scenario_over_grpc() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios");
+    let scenarios = read_all(&directory).unwrap();
+    let mut grpc = Grpc { runtime: Runtime::new().unwrap(), served: None };
+    let mut checked = 0;
+    let mut failures = Vec::new();
+    for scenario in &scenarios {
+        let report = scenario.check(&scenario.statements, &mut grpc);
+        checked += report.checked;
+        failures.extend(report.failures);
+        for seed in SEEDS {
+            let report = scenario.check(&shuffled(&scenario.statements, seed), &mut grpc);
+            failures.extend(report.failures.into_iter().map(|f| format!("shuffled by {seed}: {f}")));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    println!("{checked} expectations over gRPC, in {} orders", 1 + SEEDS.len());
+    assert!(checked >= AT_LEAST, "{checked} expectations, at least {AT_LEAST} were there");
+}
