@@ -345,16 +345,16 @@ fn possible(dossier: Option<&Dossier>, statement: &Statement) -> Result<(), Reje
         return Err(Rejection::DossierExists { dossier: code(), received_at: reception.occurred_at });
     }
     let later = || dossier.entries.iter().filter(|e| e.position > reception.position);
-    if event_type.ends() {
-        if let Some(end) = later().find(|e| e.act.event_type().ends()) {
-            let by = end.act.event_type();
-            return Err(Rejection::DossierEnded { dossier: code(), by, at: end.occurred_at });
-        }
+    if event_type.ends()
+        && let Some(end) = later().find(|e| e.act.event_type().ends())
+    {
+        let by = end.act.event_type();
+        return Err(Rejection::DossierEnded { dossier: code(), by, at: end.occurred_at });
     }
-    if event_type == EventType::Returned {
-        if let Some(returned) = later().find(|e| e.act == Act::Returned) {
-            return Err(Rejection::AlreadyReturned { dossier: code(), at: returned.occurred_at });
-        }
+    if event_type == EventType::Returned
+        && let Some(returned) = later().find(|e| e.act == Act::Returned)
+    {
+        return Err(Rejection::AlreadyReturned { dossier: code(), at: returned.occurred_at });
     }
     Ok(())
 }
@@ -463,20 +463,20 @@ impl<'a> History<'a> {
 
     /// Whether the candidate is an answer and no request of its kind stands open at its time.
     fn answers_nothing(&self) -> bool {
-        let (asks, answers): (fn(Act) -> bool, fn(Act) -> bool) = match self.candidate().act {
-            Act::Supplemented(_) => (|a| a == Act::SupplementRequested, |a| matches!(a, Act::Supplemented(_))),
-            Act::Paid(_) => (|a| matches!(a, Act::PaymentRequested(_)), |a| matches!(a, Act::Paid(_))),
+        let (request, answer) = match self.candidate().act.event_type() {
+            EventType::Supplemented => (EventType::SupplementRequested, EventType::Supplemented),
+            EventType::Paid => (EventType::PaymentRequested, EventType::Paid),
             _ => return false,
         };
         let t = self.candidate().occurred_at.max(self.received);
         let newest = self
             .before()
             .iter()
-            .filter(|e| asks(e.act) || answers(e.act))
-            .map(|e| (e.occurred_at.max(self.received), e.position, e.act))
+            .map(|e| (e.occurred_at.max(self.received), e.position, e.act.event_type()))
+            .filter(|(.., event_type)| [request, answer].contains(event_type))
             .filter(|(at, ..)| *at <= t)
             .max_by_key(|(at, position, _)| (*at, *position));
-        !newest.is_some_and(|(_, _, act)| asks(act))
+        newest.is_none_or(|(.., event_type)| event_type != request)
     }
 }
 

@@ -25,10 +25,13 @@ const GROUP_LATES: usize = 1024;
 /// How long the writer sleeps at most before it looks at the clock: `Late` is to be written within a second.
 const NAP: Duration = Duration::from_millis(200);
 
+/// A result for each event of a batch, or why there is none.
+pub(super) type Answer = Result<Vec<Result<Receipt, Rejection>>, Refused>;
+
 /// A batch on its way, and who waits for it.
 pub(super) struct Job {
     pub(super) batch: Batch,
-    pub(super) reply: Box<dyn FnOnce(Result<Vec<Result<Receipt, Rejection>>, Refused>) + Send>,
+    pub(super) reply: Box<dyn FnOnce(Answer) + Send>,
 }
 
 /// A dossier of the write model, with the alarm of its next promise to pass.

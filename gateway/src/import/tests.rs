@@ -676,7 +676,7 @@ fn printed(statement: &Statement) -> String {
     let mut fields: Vec<Option<(&str, String)>> = Vec::new();
     match &statement.event {
         Event::Received { unit, procedure, channel, .. } => {
-            fields.extend([Some(("unit", unit.to_string())), code("procedure", procedure), code("channel", channel)])
+            fields.extend([Some(("unit", unit.to_string())), code("procedure", procedure), code("channel", channel)]);
         }
         Event::Forwarded { to_unit, .. } => fields.push(Some(("to_unit", to_unit.to_string()))),
         Event::SupplementRequested { items, .. } => fields.push(Some(("items", items.join(" ")))),
