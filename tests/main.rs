@@ -5,6 +5,7 @@
 mod crash;
 mod grpc;
 mod refusals;
+mod rules_of_the_house;
 mod scenario;
 mod scenarios_grpc;
 mod support;
