@@ -10,11 +10,11 @@ mod common;
 
 use common::{Noise, TestClock, asked, at, command, options, processed, received};
 use dunghen_engine::directory::{DirectoryError, read_genesis};
-use dunghen_engine::dossier::{Command as Say, Due};
+use dunghen_engine::dossier::{Code, Command as Say, Due, Event};
 use dunghen_engine::log::LogError;
 use dunghen_engine::record::Record;
 use dunghen_engine::time::Timestamp;
-use dunghen_engine::{Batch, Engine, Mode, OpenError, Options, Purpose, ReplayFilter, verify};
+use dunghen_engine::{Batch, Clock, Engine, Mode, OpenError, Options, Purpose, ReplayFilter, verify};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,8 @@ use tempfile::TempDir;
 
 const CASE: &str = "DUNGHEN_DAMAGE_CASE";
 const LIMIT: Duration = Duration::from_secs(60);
-const FLIPS: u64 = 240;
+const SMALL_FLIPS: u64 = 180;
+const LARGE_FLIPS: u64 = 120;
 
 /// A directory in a known state, closed, with what it holds.
 struct Pristine {
@@ -122,9 +123,48 @@ fn fill(path: &Path, seed: u64, keep_head_after: Option<u64>) -> Option<Vec<u8>>
 }
 
 fn pristine(seed: u64) -> Pristine {
+    closed(|path| {
+        fill(path, seed, None);
+    })
+}
+
+/// Some megabytes in many of sled's segments, which it reads with threads of its own.
+fn large(seed: u64) -> Pristine {
+    closed(|path| {
+        fill(path, seed, None);
+        let clock = TestClock::at(at("2025-03-03T04:00:00Z"));
+        let engine = Engine::open(path, options(&clock)).unwrap();
+        let mut noise = Noise(seed);
+        for batch in 0..30 {
+            let commands = (0..60)
+                .map(|i| {
+                    let n = batch * 60 + i;
+                    let mut say = command(1 << 40 | n, &format!("L{n}"), clock_now(&clock), received(None));
+                    let text = |noise: &mut Noise| -> Code {
+                        noise.bytes(150).iter().map(|b| char::from(b'0' + b % 64)).collect::<String>().into()
+                    };
+                    say.statement.desk = Some(text(&mut noise));
+                    say.statement.actor = Some(text(&mut noise));
+                    let Event::Received { field, procedure, channel, .. } = &mut say.statement.event else { panic!() };
+                    [*field, *procedure, *channel] = [(); 3].map(|()| Some(text(&mut noise)));
+                    say
+                })
+                .collect();
+            let answers = engine.record(Batch { commands, mode: Mode::Each }).unwrap();
+            assert!(answers.iter().all(Result::is_ok), "{:?}", answers[0]);
+        }
+        engine.close().unwrap();
+    })
+}
+
+fn clock_now(clock: &TestClock) -> Timestamp {
+    Clock::now(clock)
+}
+
+fn closed(fill: impl FnOnce(&Path)) -> Pristine {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("data");
-    fill(&path, seed, None);
+    fill(&path);
     let records = read(&path).unwrap();
     Pristine { _home: home, path, records: records.len() as u64, digest: digest(&records) }
 }
@@ -292,7 +332,15 @@ fn an_untouched_copy_is_whole() {
 
 #[test]
 fn a_truncated_database() {
-    let pristine = pristine(2);
+    truncations(&pristine(2));
+}
+
+#[test]
+fn a_truncated_large_database() {
+    truncations(&large(12));
+}
+
+fn truncations(pristine: &Pristine) {
     let whole = fs::metadata(pristine.path.join("log/db")).unwrap().len();
     // What lies behind the last byte that is not 0 was never written.
     let bytes = fs::read(pristine.path.join("log/db")).unwrap();
@@ -303,7 +351,7 @@ fn a_truncated_database() {
         .iter()
         .map(|n| case(format!("db cut from {whole} ({used} used) to {n}"), |data| truncate(&data.join("log/db"), *n)))
         .collect();
-    let said = break_all(&pristine, &cases);
+    let said = break_all(pristine, &cases);
     let damaged = said.iter().filter(|s| **s == Said::Damaged).count();
     assert!(damaged >= 10, "cutting away used bytes is damage: {said:?}");
     let zeroes: Vec<Case<'_>> = [4096, 65536]
@@ -318,13 +366,21 @@ fn a_truncated_database() {
             })
         })
         .collect();
-    break_all(&pristine, &zeroes);
+    break_all(pristine, &zeroes);
 }
 
 #[test]
 fn flipped_bits() {
-    let pristine = pristine(3);
-    let mut noise = Noise(0xf11b);
+    flips(&pristine(3), SMALL_FLIPS, 0xf11b);
+}
+
+#[test]
+fn flipped_bits_of_a_large_database() {
+    flips(&large(13), LARGE_FLIPS, 0xb17);
+}
+
+fn flips(pristine: &Pristine, flips: u64, seed: u64) {
+    let mut noise = Noise(seed);
     // By bytes that were written, so that sled's reserve of zeros does not take most flips; and every file gets some.
     let mut places: Vec<(PathBuf, u64)> = Vec::new();
     let all: Vec<(PathBuf, Vec<u8>)> = files(&pristine.path)
@@ -335,8 +391,8 @@ fn flipped_bits() {
         .collect();
     for (name, bytes) in &all {
         let used = bytes.iter().rposition(|b| *b != 0).map_or(1, |n| n as u64 + 1);
-        let flips = if name.ends_with("db") { FLIPS - 60 } else { 60 / (all.len() as u64 - 1) };
-        places.extend((0..flips).map(|_| (name.clone(), noise.below(used * 8))));
+        let share = if name.ends_with("db") { flips - 60 } else { 60 / (all.len() as u64 - 1) };
+        places.extend((0..share).map(|_| (name.clone(), noise.below(used * 8))));
     }
     let cases: Vec<Case<'_>> = places
         .iter()
@@ -345,7 +401,7 @@ fn flipped_bits() {
             case(format!("bit {bit_of} of byte {byte} of {}", name.display()), move |data| flip(&data.join(name), *bit))
         })
         .collect();
-    let said = break_all(&pristine, &cases);
+    let said = break_all(pristine, &cases);
     let damaged = said.iter().filter(|s| **s == Said::Damaged).count();
     eprintln!("{} flips: {damaged} damaged, {} whole", said.len(), said.len() - damaged);
     assert!(damaged > 20, "most bits of a log matter");
@@ -412,7 +468,8 @@ fn missing_and_foreign_parts() {
         case("empty dunghen.toml", |data: &Path| truncate(&data.join("dunghen.toml"), 0)),
         case("half a dunghen.toml", |data: &Path| truncate(&data.join("dunghen.toml"), 110)),
         case("another zone", |data: &Path| {
-            let text = fs::read_to_string(data.join("dunghen.toml")).unwrap().replace("Asia/Ho_Chi_Minh", "Asia/Bangkok");
+            let text =
+                fs::read_to_string(data.join("dunghen.toml")).unwrap().replace("Asia/Ho_Chi_Minh", "Asia/Bangkok");
             fs::write(data.join("dunghen.toml"), text).unwrap();
         }),
     ];
@@ -519,36 +576,54 @@ fn frames_changed_by_someone_who_can() {
     let cases: Vec<Case<'_>> = vec![
         sled_case("the last frame is gone", Box::new(|t| drop(t.pop_max().unwrap()))),
         sled_case("the first frame is gone", Box::new(|t| drop(t.pop_min().unwrap()))),
-        sled_case("half of the frames are gone", Box::new(move |t| {
-            let keys = keys(t);
-            keys[keys.len() / 2..].iter().for_each(|k| drop(t.remove(k).unwrap()));
-        })),
+        sled_case(
+            "half of the frames are gone",
+            Box::new(move |t| {
+                let keys = keys(t);
+                keys[keys.len() / 2..].iter().for_each(|k| drop(t.remove(k).unwrap()));
+            }),
+        ),
         sled_case("one frame in the middle is gone", Box::new(move |t| drop(t.remove(&keys(t)[9]).unwrap()))),
         sled_case("all frames are gone", Box::new(|t| t.clear().unwrap())),
-        sled_case("two frames are swapped", Box::new(move |t| {
-            let keys = keys(t);
-            let (a, b) = (t.get(&keys[4]).unwrap().unwrap(), t.get(&keys[5]).unwrap().unwrap());
-            t.insert(&keys[4], b).unwrap();
-            t.insert(&keys[5], a).unwrap();
-        })),
-        sled_case("a frame is there twice", Box::new(move |t| {
-            let last = t.last().unwrap().unwrap();
-            t.insert(key(1_000_000), last.1).unwrap();
-        })),
+        sled_case(
+            "two frames are swapped",
+            Box::new(move |t| {
+                let keys = keys(t);
+                let (a, b) = (t.get(&keys[4]).unwrap().unwrap(), t.get(&keys[5]).unwrap().unwrap());
+                t.insert(&keys[4], b).unwrap();
+                t.insert(&keys[5], a).unwrap();
+            }),
+        ),
+        sled_case(
+            "a frame is there twice",
+            Box::new(move |t| {
+                let last = t.last().unwrap().unwrap();
+                t.insert(key(1_000_000), last.1).unwrap();
+            }),
+        ),
         sled_case("a frame is empty", Box::new(move |t| drop(t.insert(&keys(t)[3], &[]).unwrap()))),
         sled_case("a key is no position", Box::new(|t| drop(t.insert("x", "y").unwrap()))),
-        sled_case("a frame at the last position there is", Box::new(move |t| {
-            t.insert(key(u64::MAX), frame(u64::MAX, &[0; 32], &[vec![1], vec![2]]).0).unwrap();
-        })),
-        sled_case("two frames at the end of all positions", Box::new(move |t| {
-            t.insert(key(u64::MAX - 2), frame(u64::MAX - 2, &[0; 32], &[vec![1]]).0).unwrap();
-            t.insert(key(u64::MAX - 1), frame(u64::MAX - 1, &[0; 32], &[vec![1]]).0).unwrap();
-        })),
-        sled_case("a frame that follows, but holds no record", Box::new({
-            let count = pristine.records;
-            let tip: Vec<u8> = head_digest(&pristine.path);
-            move |t| drop(t.insert(key(count), frame(count, &tip, &[b"not a record".to_vec()]).0).unwrap())
-        })),
+        sled_case(
+            "a frame at the last position there is",
+            Box::new(move |t| {
+                t.insert(key(u64::MAX), frame(u64::MAX, &[0; 32], &[vec![1], vec![2]]).0).unwrap();
+            }),
+        ),
+        sled_case(
+            "two frames at the end of all positions",
+            Box::new(move |t| {
+                t.insert(key(u64::MAX - 2), frame(u64::MAX - 2, &[0; 32], &[vec![1]]).0).unwrap();
+                t.insert(key(u64::MAX - 1), frame(u64::MAX - 1, &[0; 32], &[vec![1]]).0).unwrap();
+            }),
+        ),
+        sled_case(
+            "a frame that follows, but holds no record",
+            Box::new({
+                let count = pristine.records;
+                let tip: Vec<u8> = head_digest(&pristine.path);
+                move |t| drop(t.insert(key(count), frame(count, &tip, &[b"not a record".to_vec()]).0).unwrap())
+            }),
+        ),
         sled_case("forged and chained anew to the end", Box::new(rechained(true))),
         sled_case("forged and chained anew, shorter", Box::new(rechained(false))),
     ];

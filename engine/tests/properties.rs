@@ -526,7 +526,12 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (text(), some_text(), some_text(), some_text(), due(), kind).prop_map(
             |(unit, procedure, field, channel, due, applicant_kind)| Event::Received {
-                unit, procedure, field, channel, due, applicant_kind
+                unit,
+                procedure,
+                field,
+                channel,
+                due,
+                applicant_kind
             }
         ),
         (some_text(), some_text()).prop_map(|(unit, reason_code)| Event::Rejected { unit, reason_code }),
@@ -536,11 +541,16 @@ fn any_event() -> impl Strategy<Value = Event> {
         due().prop_map(|due| Event::Supplemented { due }),
         any::<bool>().prop_map(|stops_clock| Event::PaymentRequested { stops_clock }),
         due().prop_map(|due| Event::Paid { due }),
-        prop::sample::select(&[Outcome::Granted, Outcome::Refused][..]).prop_map(|outcome| Event::Processed { outcome }),
+        prop::sample::select(&[Outcome::Granted, Outcome::Refused][..])
+            .prop_map(|outcome| Event::Processed { outcome }),
         (any::<u32>(), any_due()).prop_map(|(promise, due)| Event::Late { promise, due }),
         (some_text(), some_text(), some_text(), some_text(), due()).prop_map(
             |(letter_number, reason_code, signer, sent_via, new_due)| Event::ApologySent {
-                letter_number, reason_code, signer, sent_via, new_due
+                letter_number,
+                reason_code,
+                signer,
+                sent_via,
+                new_due
             }
         ),
         some_text().prop_map(|returned_via| Event::Returned { returned_via }),
@@ -698,5 +708,7 @@ fn the_generator_reaches_everything() {
     let refused = ["ENGINE_EVENT", "EVENT_ID_REUSED", "TIME_IN_FUTURE", "BATCH_REFUSED"];
     assert!(expected.iter().chain(&refused).all(|r| reasons.contains_key(r)), "{reasons:?}");
     assert_eq!(flags.len(), dunghen_engine::dossier::Flag::ALL.len(), "{flags:?}");
-    assert!(figures.named().all(|(_, n)| n > 0), "{figures:?}");
+    // Under the built-in policy a letter is due with its promise, so an obligation is decided in the tick it arises.
+    let reached = |(name, n): (&str, u64)| (n > 0) != (name == "apology_pending");
+    assert!(figures.named().all(reached), "{figures:?}");
 }

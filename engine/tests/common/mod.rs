@@ -4,7 +4,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used)]
 
-use dunghen_engine::dossier::{Act, Code, Command, Dossier, Due, Entry, Event, Outcome, Rejection, Statement, fingerprint};
+use dunghen_engine::dossier::{
+    Act, Code, Command, Dossier, Due, Entry, Event, Outcome, Rejection, Statement, fingerprint,
+};
 use dunghen_engine::log::{Digest, EventLog, Log, MemoryLog, genesis};
 use dunghen_engine::record::Record;
 use dunghen_engine::time::{Date, Timestamp, Zone};
