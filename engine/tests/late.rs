@@ -127,15 +127,15 @@ fn within_a_second_of_an_instant() {
 fn within_a_second_while_real_time_runs() {
     let log = memory();
     let engine = Engine::over(Box::new(Arc::clone(&log)), identity(), HOME, Options::new(Purpose::Write)).unwrap();
-    let due = Some(Due::Instant(engine.now().plus(300)));
-    one(&engine, command(1, D, engine.now(), received(due)));
+    let due = Due::Instant(engine.now().plus(300));
+    one(&engine, command(1, D, engine.now(), received(Some(due))));
     let begun = Instant::now();
     while records_in(&log).len() < 2 {
         assert!(begun.elapsed() < Duration::from_secs(20), "no Late");
         std::thread::sleep(Duration::from_millis(5));
     }
     let late = records_in(&log).remove(1);
-    check_late(&late, D, 1, due.unwrap());
+    check_late(&late, D, 1, due);
     // Bounded generously: the promise of one second is for a machine that is not stalled by other tests.
     assert!((0..10 * SECOND).contains(&late.recorded_at.since(late.statement.occurred_at)));
 }

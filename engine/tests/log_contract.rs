@@ -79,8 +79,8 @@ fn what_was_appended_is_read_back_from_everywhere() {
         let (log, seen) = home.open();
         assert_eq!((log.length(), seen.len()), (0, 0), "{}", home.name());
         let all = fill(&log, &mut Noise(1), &SIZES);
-        for position in 0..all.len() {
-            assert_eq!(log.get(position as u64).unwrap(), all[position], "{} {position}", home.name());
+        for (position, record) in all.iter().enumerate() {
+            assert_eq!(&log.get(position as u64).unwrap(), record, "{} {position}", home.name());
         }
         // Whole frames, their middles, and both sides of each border of a group.
         for from in [0, 1, 2, 3, 4, 20, 21, 22, 23, 100, 500, 921, 922, 923, 988, all.len() - 1, all.len()] {

@@ -106,7 +106,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any::<bool>().prop_map(|granted| Event::Processed {
             outcome: if granted { Outcome::Granted } else { Outcome::Refused },
         }),
-        6 => (due(), maybe(&["objective"]))
+        8 => (due(), prop::option::weighted(0.85, Just(code("objective"))))
             .prop_map(|(new_due, reason_code)| Event::ApologySent {
                 letter_number: None, reason_code, signer: None, sent_via: None, new_due,
             }),
@@ -271,11 +271,7 @@ fn play(engine: &Engine, clock: &TestClock, history: &[Sent]) -> Vec<(Command, R
     for sent in history {
         clock.set(sent.now);
         for (command, answer) in sent.commands.iter().zip(submit(engine, sent)) {
-            if let Ok(receipt) = answer {
-                if !receipt.duplicate {
-                    accepted.push((command.clone(), receipt));
-                }
-            }
+            accepted.extend(answer.ok().filter(|r| !r.duplicate).map(|r| (command.clone(), r)));
         }
     }
     accepted
@@ -620,7 +616,8 @@ proptest! {
     #[test]
     fn a_record_is_read_as_it_was_written(record in any_record()) {
         let bytes = record.encode();
-        prop_assert_eq!(Record::decode(record.position, &bytes).unwrap(), record.clone());
+        let read = Record::decode(record.position, &bytes).unwrap();
+        prop_assert_eq!(&read, &record);
         prop_assert_eq!(record.encode(), bytes, "one record, one encoding");
     }
 
@@ -676,7 +673,8 @@ proptest! {
 #[test]
 fn the_generator_reaches_everything() {
     use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::new(config(1));
+    let mut runner =
+        proptest::test_runner::TestRunner::new(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..config(1) });
     let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut types: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut flags: BTreeMap<&'static str, usize> = BTreeMap::new();
