@@ -121,9 +121,9 @@ fn genesis_of(log_id: Uuid, zone: &Zone) -> Digest {
     genesis(&format!("{log_id}\n{}", zone.name()))
 }
 
-/// What was left by a creation that a crash cut short: a head that knows of no record and no frames.
+/// What was left by a creation that a crash cut short: no frames, and a head that knows of no record.
 fn is_fresh(path: &Path) -> bool {
-    !path.join("log").exists()
+    !path.join("log").exists() && SledLog::is_fresh(path)
 }
 
 fn make(path: &Path, zone: Zone) -> Result<(), DirectoryError> {

@@ -280,7 +280,6 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
             outcome = write_group(&mut writer, shared, Vec::new());
         }
         if let Err(why) = outcome {
-            poison(shared, &why);
             return drain(shared, queue, &why);
         }
         if closed {
@@ -289,7 +288,7 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
     }
 }
 
-/// Decides, appends, folds and answers one group. On failure everyone in it has been told.
+/// Decides, appends, folds and answers one group. On failure health says why, and everyone in it has been told.
 fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(), String> {
     let now = shared.clock.now().max(writer.last_recorded);
     let mut group = Group { now, first: shared.log.length(), records: Vec::new(), touched: HashMap::new() };
@@ -307,6 +306,8 @@ fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(
         writer.last_recorded = now;
         if let Err(e) = shared.log.append(&group.records) {
             let why = e.to_string();
+            // Before the refusals, so that nobody who was refused still finds the engine serving.
+            poison(shared, &why);
             refuse(shared, decided.into_iter().map(|(job, _)| job).collect(), &why);
             return Err(why);
         }

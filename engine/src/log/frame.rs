@@ -106,13 +106,17 @@ fn body(records: &[Vec<u8>], previous: Digest) -> Result<Vec<u8>, LogError> {
         payload.push(length as u8);
         payload.extend_from_slice(record);
     }
-    let too_long = |_| LogError::Unavailable("a frame is too long".to_owned());
+    // Nothing is written that `open` would refuse to read.
+    let too_long = || LogError::Unavailable("a frame is too long".to_owned());
+    if payload.len() > PAYLOAD_LIMIT {
+        return Err(too_long());
+    }
     let compressed = zstd::bulk::compress(&payload, 1).map_err(|e| LogError::Unavailable(e.to_string()))?;
     let (compression, stored) = if compressed.len() < payload.len() { (ZSTD, &compressed) } else { (PLAIN, &payload) };
     let mut body = Vec::with_capacity(HEADER + stored.len() + 4);
     body.extend_from_slice(&[VERSION, compression, 0, 0]);
-    body.extend_from_slice(&u32::try_from(records.len()).map_err(too_long)?.to_le_bytes());
-    body.extend_from_slice(&u32::try_from(payload.len()).map_err(too_long)?.to_le_bytes());
+    body.extend_from_slice(&u32::try_from(records.len()).map_err(|_| too_long())?.to_le_bytes());
+    body.extend_from_slice(&u32::try_from(payload.len()).map_err(|_| too_long())?.to_le_bytes());
     body.extend_from_slice(&previous);
     body.extend_from_slice(stored);
     Ok(body)

@@ -72,6 +72,14 @@ pub(super) fn read(path: &Path) -> Result<(u64, Head), LogError> {
     })
 }
 
+/// Whether the head never knew of a record: it is missing, was not yet written, or says so.
+pub(super) fn is_fresh(path: &Path) -> bool {
+    match read(path) {
+        Ok((_, head)) => head.length == 0,
+        Err(_) => std::fs::read(path).map_or(!path.exists(), |bytes| bytes.iter().all(|b| *b == 0)),
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "paces syncs of the head; no figure and no record depends on it")]
 fn now() -> Instant {
     Instant::now()

@@ -51,11 +51,11 @@ impl EventLog for MemoryLog {
     }
 
     fn frames(&self, from: u64) -> Frames<'_> {
-        let mut next = self.held().frames.range(..=from).next_back().map_or(from, |(first, _)| *first);
+        let mut next = Some(self.held().frames.range(..=from).next_back().map_or(from, |(first, _)| *first));
         Box::new(std::iter::from_fn(move || {
             let held = self.held();
-            let (first, bytes) = held.frames.range(next..).next()?;
-            next = first + 1;
+            let (first, bytes) = held.frames.range(next?..).next()?;
+            next = first.checked_add(1);
             Some(Ok((*first, bytes.clone())))
         }))
     }

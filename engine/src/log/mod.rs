@@ -113,7 +113,7 @@ impl Log {
         for stored in home.frames(0) {
             let (first, bytes) = stored?;
             let records = walk.step(first, &bytes)?;
-            for (position, record) in (first..).zip(&records) {
+            for (position, record) in (first..walk.tip.length).zip(&records) {
                 visit(position, record)?;
             }
         }
@@ -153,9 +153,12 @@ impl Log {
         self.home
             .frames(from)
             .flat_map(move |stored| {
-                let opened = stored.and_then(|(first, bytes)| Ok((first, frame::open(first, &bytes)?)));
+                let opened = stored.and_then(|(first, bytes)| {
+                    let frame = frame::open(first, &bytes)?;
+                    Ok((first..after(first, frame.records.len())?).zip(frame.records))
+                });
                 match opened {
-                    Ok((first, frame)) => (first..).zip(frame.records).map(Ok).collect(),
+                    Ok(records) => records.map(Ok).collect(),
                     Err(e) => vec![Err(e)],
                 }
             })
@@ -210,7 +213,7 @@ pub fn inspect(
         };
         match walk.step(first, &bytes) {
             Ok(records) => {
-                for (position, record) in (first..).zip(&records) {
+                for (position, record) in (first..walk.tip.length).zip(&records) {
                     visit(position, record, &mut findings);
                 }
             }
@@ -227,6 +230,12 @@ pub fn inspect(
         finding.position = finding.position.min(walk.tip.length);
     }
     (walk.tip.length, findings)
+}
+
+/// The position after a frame. A key read from disk may be any number.
+fn after(first: u64, records: usize) -> Result<u64, LogError> {
+    let what = || "positions do not reach that far".to_owned();
+    first.checked_add(records as u64).ok_or_else(|| LogError::Damaged { position: first, what: what() })
 }
 
 /// The checks that need a frame's neighbours: no gap, the chain, the head.
@@ -253,19 +262,22 @@ impl Walk {
             return Err(LogError::Damaged { position: self.tip.length.min(first), what });
         }
         let opened = frame::open(first, bytes)?;
+        let length = after(first, opened.records.len())?;
         if opened.previous != self.tip.digest {
             let what = "the frame does not follow the one before it: one of them was replaced, or the log is another's";
             return Err(LogError::Damaged { position: first, what: what.to_owned() });
         }
-        self.tip = Tip { length: first + opened.records.len() as u64, digest: opened.digest };
+        self.tip = Tip { length, digest: opened.digest };
         self.look_for_head();
         Ok(opened.records)
     }
 
     /// Goes on behind a damaged frame, as well as that can be done.
     fn resume_after(&mut self, first: u64, bytes: &[u8]) {
-        if let Ok(opened) = frame::open(first, bytes) {
-            self.tip = Tip { length: first + opened.records.len() as u64, digest: opened.digest };
+        let opened = frame::open(first, bytes);
+        let opened = opened.and_then(|opened| Ok((after(first, opened.records.len())?, opened.digest)));
+        if let Ok((length, digest)) = opened {
+            self.tip = Tip { length, digest };
             self.look_for_head();
         }
     }

@@ -1,25 +1,35 @@
 //! The log on disk: frames in a sled tree, keyed by the position of their first record, big-endian.
 //!
-//! sled 0.34.7 has three habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
-//! some damage (so every call into it is made under `catch_unwind`), and it opens a truncated file as an empty one (so
-//! the head file stands beside it). Reading sled's own files is left to sled.
+//! sled 0.34.7 has four habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
+//! some damage (so every call into it is made under `catch_unwind`), it opens a truncated file as an empty one (so
+//! the head file stands beside it), and its threads hold its file for a moment after the last handle is gone (so
+//! opening tries again for a while). Reading sled's own files is left to sled.
 
 use super::head::{self, HeadFile};
 use super::{EventLog, Frames, Head, LogError, sync};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const DATABASE: &str = "log";
 const HEAD: &str = "head";
+/// How often, and how far apart, opening tries again while sled still holds its file: 10 seconds in all.
+const LOCK_TRIES: u32 = 1000;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The log of a data directory.
 pub struct SledLog {
-    database: ::sled::Db,
-    frames: ::sled::Tree,
+    // Emptied only by `drop`.
+    handles: Option<Handles>,
     head: Mutex<HeadFile>,
     head_at_open: Head,
+}
+
+struct Handles {
+    database: ::sled::Db,
+    frames: ::sled::Tree,
 }
 
 /// Runs a call into sled; its panics, which it uses for damage, become errors.
@@ -29,15 +39,39 @@ fn guarded<T>(what: &str, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T,
     drop(quiet);
     match outcome {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(::sled::Error::Corruption { .. })) => {
-            Err(LogError::Damaged { position: 0, what: format!("{what}: sled found its file corrupted") })
-        }
-        Ok(Err(e)) => Err(LogError::Unavailable(format!("{what}: {e}"))),
+        Ok(Err(e)) => Err(meaning(what, e)),
         Err(panic) => {
             let said = crate::quiet::message(&*panic);
             Err(LogError::Damaged { position: 0, what: format!("{what}: sled gave up: {said}") })
         }
     }
+}
+
+/// Whether sled's file is held, be it by a thread of its own that has yet to notice the end.
+fn is_locked(e: &::sled::Error) -> bool {
+    matches!(e, ::sled::Error::Io(e) if e.to_string().starts_with("could not acquire lock"))
+}
+
+/// Only what the system said of the disk leaves hope that the log is whole; all else sled says of what it read.
+fn meaning(what: &str, e: ::sled::Error) -> LogError {
+    match e {
+        ::sled::Error::Io(ref io) if io.raw_os_error().is_some() || is_locked(&e) => {
+            LogError::Unavailable(format!("{what}: {e}"))
+        }
+        ::sled::Error::Corruption { .. } => {
+            LogError::Damaged { position: 0, what: format!("{what}: sled found its file corrupted") }
+        }
+        e => LogError::Damaged { position: 0, what: format!("{what}: {e}") },
+    }
+}
+
+/// A log of which the head knows records must have its database: sled would make an empty one in its place.
+fn must_exist(database: &Path, head: &Head) -> Result<(), LogError> {
+    if head.length > 0 && !database.join("db").exists() {
+        let what = format!("{} is missing, the head knows of {} records", database.join("db").display(), head.length);
+        return Err(LogError::Damaged { position: 0, what });
+    }
+    Ok(())
 }
 
 impl SledLog {
@@ -57,6 +91,12 @@ impl SledLog {
         directory.join(DATABASE).exists() || directory.join(HEAD).exists()
     }
 
+    /// Whether the head of `directory` never knew of a record.
+    #[must_use]
+    pub fn is_fresh(directory: &Path) -> bool {
+        head::is_fresh(&directory.join(HEAD))
+    }
+
     /// Opens the log for appending. The caller holds the directory's lock.
     ///
     /// # Errors
@@ -65,6 +105,7 @@ impl SledLog {
     pub fn open(directory: &Path) -> Result<SledLog, LogError> {
         // The head first: without it there is nothing to judge the log by, and opening sled would change the log.
         let (head, head_at_open) = HeadFile::open(&directory.join(HEAD))?;
+        must_exist(&directory.join(DATABASE), &head_at_open)?;
         let log = SledLog::open_database(&directory.join(DATABASE), Mutex::new(head), head_at_open)?;
         log.prove_durable()?;
         sync::sync_directory(&directory.join(DATABASE))?;
@@ -78,31 +119,52 @@ impl SledLog {
     /// As [`SledLog::open`].
     pub fn inspect(directory: &Path, scratch: &Path) -> Result<SledLog, LogError> {
         let (_, head_at_open) = head::read(&directory.join(HEAD))?;
-        copy_tree(&directory.join(DATABASE), &scratch.join(DATABASE))?;
+        must_exist(&directory.join(DATABASE), &head_at_open)?;
+        if directory.join(DATABASE).exists() {
+            copy_tree(&directory.join(DATABASE), &scratch.join(DATABASE))?;
+        }
         std::fs::copy(directory.join(HEAD), scratch.join(HEAD))?;
         let (head, _) = HeadFile::open(&scratch.join(HEAD))?;
         SledLog::open_database(&scratch.join(DATABASE), Mutex::new(head), head_at_open)
     }
 
     fn open_database(path: &Path, head: Mutex<HeadFile>, head_at_open: Head) -> Result<SledLog, LogError> {
-        let (database, frames) = guarded("opening the log", || {
-            let database = ::sled::Config::new()
-                .path(path)
-                .cache_capacity(CACHE_BYTES)
-                .flush_every_ms(None)
-                .mode(::sled::Mode::HighThroughput)
-                .open()?;
+        let open = || {
+            let mut tries = 1;
+            loop {
+                let database = ::sled::Config::new()
+                    .path(path)
+                    .cache_capacity(CACHE_BYTES)
+                    .flush_every_ms(None)
+                    .mode(::sled::Mode::HighThroughput)
+                    .open();
+                match database {
+                    Err(e) if is_locked(&e) && tries < LOCK_TRIES => {
+                        tries += 1;
+                        std::thread::sleep(LOCK_PAUSE);
+                    }
+                    database => return database,
+                }
+            }
+        };
+        let handles = guarded("opening the log", || {
+            let database = open()?;
             let frames = database.open_tree("frames")?;
-            Ok((database, frames))
+            Ok(Handles { database, frames })
         })?;
-        Ok(SledLog { database, frames, head, head_at_open })
+        Ok(SledLog { handles: Some(handles), head, head_at_open })
+    }
+
+    fn handles(&self) -> Result<&Handles, LogError> {
+        self.handles.as_ref().ok_or_else(|| LogError::Unavailable("the log is closed".to_owned()))
     }
 
     /// A commit must reach the function of `sync`, else an acknowledgement would promise what a power cut can break.
     fn prove_durable(&self) -> Result<(), LogError> {
+        let database = &self.handles()?.database;
         let before = sync::calls();
         guarded("the canary commit", || {
-            let canary = self.database.open_tree("canary")?;
+            let canary = database.open_tree("canary")?;
             let opened = canary.get("opened")?.map_or(0, |v| v.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b)));
             canary.insert("opened", &(opened + 1).to_be_bytes())?;
             canary.flush()?;
@@ -137,15 +199,29 @@ fn position_of(key: &[u8]) -> Result<u64, LogError> {
         .map_err(|_| LogError::Damaged { position: 0, what: "a key of the log is not a position".to_owned() })
 }
 
+impl Drop for SledLog {
+    fn drop(&mut self) {
+        // sled writes once more while it closes, and may give up then, too. What was acknowledged is on disk already.
+        let handles = self.handles.take();
+        if let Err(e) = guarded("closing the log", || {
+            drop(handles);
+            Ok(())
+        }) {
+            tracing::warn!("{e}");
+        }
+    }
+}
+
 impl EventLog for SledLog {
     fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        let handles = self.handles()?;
         guarded("writing the log", || {
             let mut batch = ::sled::Batch::default();
             for (first, bytes) in frames {
                 batch.insert(&first.to_be_bytes(), *bytes);
             }
-            self.frames.apply_batch(batch)?;
-            self.frames.flush()?;
+            handles.frames.apply_batch(batch)?;
+            handles.frames.flush()?;
             Ok(())
         })
         .map_err(|e| match e {
@@ -155,16 +231,20 @@ impl EventLog for SledLog {
     }
 
     fn frames(&self, from: u64) -> Frames<'_> {
+        let tree = match self.handles() {
+            Ok(handles) => &handles.frames,
+            Err(e) => return Box::new(std::iter::once(Err(e))),
+        };
         let start = guarded("reading the log", || {
             let key = from.to_be_bytes();
-            let holds = if self.frames.contains_key(key)? { None } else { self.frames.get_lt(key)? };
+            let holds = if tree.contains_key(key)? { None } else { tree.get_lt(key)? };
             Ok(holds.map_or_else(|| key.to_vec(), |(k, _)| k.to_vec()))
         });
         let start = match start {
             Ok(start) => start,
             Err(e) => return Box::new(std::iter::once(Err(e))),
         };
-        let mut range = self.frames.range(start..);
+        let mut range = tree.range(start..);
         let mut next = from;
         let mut failed = false;
         Box::new(std::iter::from_fn(move || {
@@ -178,7 +258,7 @@ impl EventLog for SledLog {
             });
             match item {
                 Ok(Some((first, bytes))) => {
-                    next = first + 1;
+                    next = first.saturating_add(1);
                     Some(Ok((first, bytes)))
                 }
                 Ok(None) => None,

@@ -1,0 +1,206 @@
+//! What the tests of the engine share: a clock that is set by hand, short ways to say an event, and a recount of
+//! everything from the bytes of a log that shares no code with the writer.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used)]
+
+use dunghen_engine::dossier::{
+    Act, Code, Command, Dossier, Due, Entry, Event, Outcome, Rejection, Statement, fingerprint,
+};
+use dunghen_engine::log::{Digest, EventLog, Log, MemoryLog, genesis};
+use dunghen_engine::record::Record;
+use dunghen_engine::time::{Date, Timestamp, Zone};
+use dunghen_engine::views::{Row, Views};
+use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use uuid::Uuid;
+
+pub(crate) const HOME: Zone = Zone::VIETNAM;
+pub(crate) const SECOND: i64 = 1000;
+pub(crate) const HOUR: i64 = 3600 * SECOND;
+pub(crate) const DAY: i64 = 24 * HOUR;
+
+/// A clock that stands still until it is moved.
+pub(crate) struct TestClock {
+    wall: AtomicI64,
+    /// Milliseconds that really passed; below 0 if nobody is to ask.
+    elapsed: AtomicI64,
+}
+
+impl TestClock {
+    /// A clock whose jumps nobody checks.
+    pub(crate) fn at(now: Timestamp) -> Arc<TestClock> {
+        Arc::new(TestClock { wall: AtomicI64::new(now.0), elapsed: AtomicI64::new(-1) })
+    }
+
+    /// A clock whose jumps can be told from time that passed.
+    pub(crate) fn checked(now: Timestamp) -> Arc<TestClock> {
+        Arc::new(TestClock { wall: AtomicI64::new(now.0), elapsed: AtomicI64::new(0) })
+    }
+
+    /// Time passes.
+    pub(crate) fn advance(&self, ms: i64) {
+        // The time that really passed first: whoever looks in between sees a lag of `ms`, as after a small step back.
+        if self.elapsed.load(Ordering::SeqCst) >= 0 {
+            self.elapsed.fetch_add(ms, Ordering::SeqCst);
+        }
+        self.wall.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set(&self, now: Timestamp) {
+        self.wall.store(now.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+    fn elapsed_ms(&self) -> Option<i64> {
+        Some(self.elapsed.load(Ordering::SeqCst)).filter(|ms| *ms >= 0)
+    }
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).expect(text)
+}
+
+pub(crate) fn date(text: &str) -> Date {
+    Date::parse(text).expect(text)
+}
+
+pub(crate) fn identity() -> Digest {
+    genesis("a log of the tests")
+}
+
+pub(crate) fn memory() -> Arc<MemoryLog> {
+    Arc::new(MemoryLog::new(identity()))
+}
+
+pub(crate) fn options(clock: &Arc<TestClock>) -> Options {
+    let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
+    Options { purpose: Purpose::Write, zone: None, clock, accept_clock: false }
+}
+
+pub(crate) fn engine_over(log: &Arc<MemoryLog>, clock: &Arc<TestClock>) -> Engine {
+    Engine::over(Box::new(Arc::clone(log)), identity(), HOME, options(clock)).expect("the log opens")
+}
+
+pub(crate) fn code(text: &str) -> Code {
+    Arc::from(text)
+}
+
+/// The id of the `n`-th event that a test sends.
+pub(crate) fn id(n: u64) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | u128::from(n))
+}
+
+pub(crate) fn command(n: u64, dossier: &str, occurred_at: Timestamp, event: Event) -> Command {
+    let statement = Statement { event_id: id(n), dossier: code(dossier), occurred_at, desk: None, actor: None, event };
+    Command { statement, expected_version: None, author: code(""), imported: false }
+}
+
+pub(crate) fn received(due: Option<Due>) -> Event {
+    Event::Received {
+        unit: code("H44.22"),
+        procedure: Some(code("1.004211")),
+        field: None,
+        channel: Some(code("online")),
+        due,
+        applicant_kind: None,
+    }
+}
+
+pub(crate) fn processed() -> Event {
+    Event::Processed { outcome: Outcome::Granted }
+}
+
+pub(crate) fn asked() -> Event {
+    Event::SupplementRequested { items: vec![code("01")], reason_code: None }
+}
+
+pub(crate) fn answered(due: Option<Due>) -> Event {
+    Event::Supplemented { due }
+}
+
+pub(crate) fn letter(new_due: Option<Due>) -> Event {
+    Event::ApologySent {
+        letter_number: Some(code("12/TXL")),
+        reason_code: Some(code("objective")),
+        signer: None,
+        sent_via: None,
+        new_due,
+    }
+}
+
+pub(crate) type Answer = Result<Receipt, Rejection>;
+
+pub(crate) fn send(engine: &Engine, commands: Vec<Command>) -> Vec<Answer> {
+    engine.record(Batch { commands, mode: Mode::Each }).expect("the engine answers")
+}
+
+pub(crate) fn one(engine: &Engine, command: Command) -> Receipt {
+    send(engine, vec![command]).remove(0).expect("accepted")
+}
+
+/// Every record of a log, checked as at start-up.
+pub(crate) fn records_of(home: Box<dyn EventLog>, first: Digest) -> Vec<Record> {
+    let mut records = Vec::new();
+    Log::open(home, first, |position, bytes| {
+        records.push(Record::decode(position, bytes).expect("a record"));
+        Ok(())
+    })
+    .expect("the log opens");
+    records
+}
+
+pub(crate) fn records_in(log: &Arc<MemoryLog>) -> Vec<Record> {
+    records_of(Box::new(Arc::clone(log)), identity())
+}
+
+/// The views as the records alone say them.
+pub(crate) fn recount(records: &[Record]) -> Views {
+    let mut dossiers: BTreeMap<Code, Dossier> = BTreeMap::new();
+    for record in records {
+        let statement = &record.statement;
+        let entry = Entry {
+            position: record.position,
+            recorded_at: record.recorded_at,
+            occurred_at: statement.occurred_at,
+            event_id: statement.event_id,
+            fingerprint: fingerprint(statement),
+            flags: record.flags,
+            act: Act::of(&statement.event),
+        };
+        let new = || Dossier::new(statement.dossier.clone());
+        dossiers.entry(statement.dossier.clone()).or_insert_with(new).evolve(&statement.event, entry);
+    }
+    let mut views = Views::new(HOME);
+    let rows = dossiers.into_values().map(|d| Row::new(Arc::new(d), &HOME)).collect();
+    views.apply(records.len() as u64, rows);
+    views
+}
+
+/// Numbers that look random and are the same in every run (splitmix64).
+pub(crate) struct Noise(pub(crate) u64);
+
+impl Noise {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
+        (0..n).map(|_| (self.next() >> 56) as u8).collect()
+    }
+}
