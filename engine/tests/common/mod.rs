@@ -82,7 +82,7 @@ pub(crate) fn memory() -> Arc<MemoryLog> {
 
 pub(crate) fn options(clock: &Arc<TestClock>) -> Options {
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
-    Options { purpose: Purpose::Write, zone: None, clock, accept_clock: false }
+    Options { clock, ..Options::new(Purpose::Write) }
 }
 
 pub(crate) fn engine_over(log: &Arc<MemoryLog>, clock: &Arc<TestClock>) -> Engine {
