@@ -76,6 +76,11 @@ async fn an_atomic_batch_is_all_or_none() {
     let answer = source.record_batch(batch(mixed, pb::BatchMode::Each)).await.unwrap();
     assert_eq!(reasons(&answer), ["at 0", "DOSSIER_UNKNOWN", "at 1"]);
 
+    let many = vec![stray.clone(); 10_001];
+    let refused = source.record_batch(batch(many, pb::BatchMode::Each)).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "TOO_LARGE");
+
     let unsaid = source.record_batch(batch(vec![stray], pb::BatchMode::Unspecified)).await.unwrap_err();
     assert_eq!(unsaid.code(), tonic::Code::InvalidArgument, "the request says which");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod crash;
+mod failing;
 mod grpc;
 mod refusals;
 mod rules_of_the_house;
