@@ -300,7 +300,11 @@ fn wrong_calls_say_what_to_do() {
         (vec!["dossier", "nobody", "--data", &data], 1, "DOSSIER_UNKNOWN"),
         (vec!["replay", "--data", &data, "--type", "Lost"], 2, "SupplementRequested"),
         (vec!["serve", "--data", &data, "--listen", "0.0.0.0:0"], 2, "127.0.0.1"),
-        (vec!["serve", "--data", &data, "--time-zone", "Europe/Paris"], 2, "fixed when it was made"),
+        (
+            vec!["serve", "--data", &data, "--listen", "127.0.0.1:0", "--time-zone", "Europe/Paris"],
+            2,
+            "fixed when it was made",
+        ),
         (vec!["verify", "--data", &none], 1, "no data directory"),
         (vec!["record", "/no/such/file", "--data", &data], 1, "/no/such/file"),
     ];

@@ -358,7 +358,7 @@ fn moments_are_read_as_meant() {
             "2025-09-05T17:30:00.000Z"
         ]
     );
-    let due = |i: usize| of_b[i].event.dues().map(|(_, due)| due);
+    let due = |i: usize| of_b[i].event.due().map(|(_, due)| due);
     let instant = Timestamp::parse("2025-09-10T17:00:00+07:00").expect("a moment");
     assert_eq!(due(0), Some(dunghen_engine::dossier::Due::Instant(instant)));
     assert_eq!(due(1), Date::new(2025, 9, 12).map(dunghen_engine::dossier::Due::Date));

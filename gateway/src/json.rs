@@ -249,94 +249,67 @@ pub fn record(record: &pb::Record) -> Value {
     let event_type = wire::event_type(&event).map_or("", EventType::name);
     out.insert("type".into(), Value::String(event_type.to_owned()));
     out.insert("occurred_at".into(), time(event.occurred_at.as_ref()));
-    let mut put = |name: &str, value: Value| {
-        if !value.is_null() {
-            out.insert(name.to_owned(), value);
-        }
-    };
-    put("desk", text(&event.desk));
-    put("actor", text(&event.actor));
-    use pb::event::Type as T;
-    match event.r#type {
-        Some(T::Received(e)) => {
-            put("unit", text(&e.unit));
-            put("procedure", text(&e.procedure));
-            put("field", text(&e.field));
-            put("channel", text(&e.channel));
-            match e.promise {
-                Some(pb::received::Promise::Due(t)) => put("due", time(Some(&t))),
-                Some(pb::received::Promise::DueDate(d)) => put("due_date", text(&d)),
-                None => {}
-            }
-            put(
-                "applicant_kind",
-                match pb::ApplicantKind::try_from(e.applicant_kind) {
-                    Ok(pb::ApplicantKind::Citizen) => json!("citizen"),
-                    Ok(pb::ApplicantKind::Enterprise) => json!("enterprise"),
-                    Ok(pb::ApplicantKind::Agency) => json!("agency"),
-                    Ok(pb::ApplicantKind::Other) => json!("other"),
-                    Ok(pb::ApplicantKind::Unspecified) | Err(_) => Value::Null,
-                },
-            );
-        }
-        Some(T::Rejected(e)) => {
-            put("unit", text(&e.unit));
-            put("reason_code", text(&e.reason_code));
-        }
-        Some(T::Forwarded(e)) => {
-            put("to_unit", text(&e.to_unit));
-            match e.step {
-                Some(pb::forwarded::Step::StepDue(t)) => put("step_due", time(Some(&t))),
-                Some(pb::forwarded::Step::StepDueDate(d)) => put("step_due_date", text(&d)),
-                None => {}
-            }
-        }
-        Some(T::SupplementRequested(e)) => {
-            if !e.items.is_empty() {
-                put("items", json!(e.items));
-            }
-            put("reason_code", text(&e.reason_code));
-        }
-        Some(T::Supplemented(e)) => match e.promise {
-            Some(pb::supplemented::Promise::Due(t)) => put("due", time(Some(&t))),
-            Some(pb::supplemented::Promise::DueDate(d)) => put("due_date", text(&d)),
-            None => {}
-        },
-        Some(T::PaymentRequested(e)) => put("stops_clock", json!(e.stops_clock)),
-        Some(T::Paid(e)) => match e.promise {
-            Some(pb::paid::Promise::Due(t)) => put("due", time(Some(&t))),
-            Some(pb::paid::Promise::DueDate(d)) => put("due_date", text(&d)),
-            None => {}
-        },
-        Some(T::Processed(e)) => {
-            let refused = pb::Outcome::try_from(e.outcome) == Ok(pb::Outcome::Refused);
-            put("outcome", json!(if refused { "refused" } else { "granted" }));
-        }
-        Some(T::Late(e)) => {
-            put("promise", json!(e.promise_number));
-            match e.promise {
-                Some(pb::late::Promise::Due(t)) => put("due", time(Some(&t))),
-                Some(pb::late::Promise::DueDate(d)) => put("due_date", text(&d)),
-                None => {}
-            }
-        }
-        Some(T::ApologySent(e)) => {
-            put("letter_number", text(&e.letter_number));
-            put("reason_code", text(&e.reason_code));
-            put("signer", text(&e.signer));
-            put("sent_via", text(&e.sent_via));
-            match e.new_promise {
-                Some(pb::apology_sent::NewPromise::NewDue(t)) => put("new_due", time(Some(&t))),
-                Some(pb::apology_sent::NewPromise::NewDueDate(d)) => put("new_due_date", text(&d)),
-                None => {}
-            }
-        }
-        Some(T::Returned(e)) => put("returned_via", text(&e.returned_via)),
-        Some(T::Withdrawn(e)) => put("reason_code", text(&e.reason_code)),
-        Some(T::Stopped(e)) => put("reason_code", text(&e.reason_code)),
-        None => {}
+    // What a later server says and this program does not understand is shown by its general fields alone.
+    if let Ok(statement) = wire::statement(Some(event)) {
+        own_fields(&statement, &mut out);
     }
     Value::Object(out)
+}
+
+/// The fields of an event that belong to its type, and desk and actor.
+fn own_fields(statement: &Statement, out: &mut Map<String, Value>) {
+    let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
+    let mut codes: Vec<(&str, &Option<Code>)> = vec![("desk", &statement.desk), ("actor", &statement.actor)];
+    match &statement.event {
+        Event::Received { unit, procedure, field, channel, applicant_kind, .. } => {
+            put("unit", json!(**unit));
+            codes.extend([("procedure", procedure), ("field", field), ("channel", channel)]);
+            if let Some(kind) = applicant_kind {
+                put("applicant_kind", json!(kind.name()));
+            }
+        }
+        Event::Rejected { unit, reason_code } => codes.extend([("unit", unit), ("reason_code", reason_code)]),
+        Event::Forwarded { to_unit, .. } => {
+            put("to_unit", json!(**to_unit));
+        }
+        Event::SupplementRequested { items, reason_code } => {
+            if !items.is_empty() {
+                put("items", items.iter().map(|item| json!(**item)).collect());
+            }
+            codes.push(("reason_code", reason_code));
+        }
+        Event::PaymentRequested { stops_clock } => {
+            put("stops_clock", json!(stops_clock));
+        }
+        Event::Processed { outcome } => {
+            put("outcome", json!(outcome.name()));
+        }
+        Event::Late { promise, .. } => {
+            put("promise", json!(promise));
+        }
+        Event::ApologySent { letter_number, reason_code, signer, sent_via, .. } => codes.extend([
+            ("letter_number", letter_number),
+            ("reason_code", reason_code),
+            ("signer", signer),
+            ("sent_via", sent_via),
+        ]),
+        Event::Returned { returned_via } => codes.push(("returned_via", returned_via)),
+        Event::Withdrawn { reason_code } => codes.push(("reason_code", reason_code)),
+        Event::Stopped { reason_code } => {
+            put("reason_code", json!(**reason_code));
+        }
+        Event::Supplemented { .. } | Event::Paid { .. } => {}
+    }
+    for (name, code) in codes {
+        if let Some(code) = code {
+            put(name, json!(**code));
+        }
+    }
+    match statement.event.due() {
+        Some((name, Due::Instant(t))) => put(name, json!(t.to_string())),
+        Some((name, Due::Date(d))) => put(name, json!(d.to_string())),
+        None => None,
+    };
 }
 
 /// A receipt as a line of `record`.

@@ -183,8 +183,16 @@ pub fn statement(wire: Option<pb::Event>) -> Result<Statement, Rejection> {
             };
             Some(Event::Processed { outcome })
         }
-        // Refused whatever its fields say; the due is only there to make a value of it.
-        Some(T::Late(e)) => Some(Event::Late { promise: e.promise_number, due: Due::Date(Date(0)) }),
+        Some(T::Late(e)) => {
+            use pb::late::Promise as P;
+            let due = e.promise.as_ref().map(|p| match p {
+                P::Due(t) => WireDue::Instant(t),
+                P::DueDate(d) => WireDue::Date(d),
+            });
+            // The engine refuses it from outside, whatever it says; only a replayed one is sure to have a due.
+            let due = read.due(DUE, due).unwrap_or(Due::Date(Date(0)));
+            Some(Event::Late { promise: e.promise_number, due })
+        }
         Some(T::ApologySent(e)) => {
             use pb::apology_sent::NewPromise as P;
             let due = e.new_promise.as_ref().map(|p| match p {
@@ -389,27 +397,30 @@ pub fn figures(figures: &Figures) -> pb::Figures {
 /// The integers of a row by their names in JSON, in the order of the contract.
 #[must_use]
 pub fn named(figures: &pb::Figures) -> [(&'static str, u64); Figure::COUNT] {
-    [
-        ("received", figures.received),
-        ("resolved", figures.resolved),
-        ("withdrawn", figures.withdrawn),
-        ("returned", figures.returned),
-        ("cohort", figures.cohort),
-        ("on_time", figures.on_time),
-        ("late", figures.late),
-        ("no_deadline", figures.no_deadline),
-        ("early", figures.early),
-        ("on_due", figures.on_due),
-        ("open", figures.open),
-        ("open_overdue", figures.open_overdue),
-        ("open_no_deadline", figures.open_no_deadline),
-        ("apology_due", figures.apology_due),
-        ("apology_in_time", figures.apology_in_time),
-        ("apology_late", figures.apology_late),
-        ("apology_missing", figures.apology_missing),
-        ("apology_defective", figures.apology_defective),
-        ("apology_pending", figures.apology_pending),
-    ]
+    Figure::ALL.map(|(figure, name)| {
+        let value = match figure {
+            Figure::Received => figures.received,
+            Figure::Resolved => figures.resolved,
+            Figure::Withdrawn => figures.withdrawn,
+            Figure::Returned => figures.returned,
+            Figure::Cohort => figures.cohort,
+            Figure::OnTime => figures.on_time,
+            Figure::Late => figures.late,
+            Figure::NoDeadline => figures.no_deadline,
+            Figure::Early => figures.early,
+            Figure::OnDue => figures.on_due,
+            Figure::Open => figures.open,
+            Figure::OpenOverdue => figures.open_overdue,
+            Figure::OpenNoDeadline => figures.open_no_deadline,
+            Figure::ApologyDue => figures.apology_due,
+            Figure::ApologyInTime => figures.apology_in_time,
+            Figure::ApologyLate => figures.apology_late,
+            Figure::ApologyMissing => figures.apology_missing,
+            Figure::ApologyDefective => figures.apology_defective,
+            Figure::ApologyPending => figures.apology_pending,
+        };
+        (name, value)
+    })
 }
 
 /// An answer about rates as the schemas have it.

@@ -248,7 +248,7 @@ pub fn check(statement: &Statement) -> Result<(), Rejection> {
     if Timestamp::checked(statement.occurred_at.0).is_none() {
         violations.push(Violation { field: "occurred_at".to_owned(), kind: ViolationKind::NotAnInstant });
     }
-    if let Some((field, due)) = statement.event.dues() {
+    if let Some((field, due)) = statement.event.due() {
         let kind = match due {
             Due::Instant(t) => Timestamp::checked(t.0).is_none().then_some(ViolationKind::NotAnInstant),
             Due::Date(d) => Date::checked(d.0).is_none().then_some(ViolationKind::NotADate),

@@ -295,28 +295,25 @@ impl Event {
         }
     }
 
-    /// Every due it carries, with the name of its field in the contract.
+    /// The due it carries, with the name of its field in the contract.
     #[must_use]
-    pub fn dues(&self) -> Option<(&'static str, Due)> {
-        match self {
+    pub fn due(&self) -> Option<(&'static str, Due)> {
+        let (due, instant, date) = match self {
             Event::Received { due, .. } | Event::Supplemented { due } | Event::Paid { due } => {
-                due.map(|d| (if matches!(d, Due::Date(_)) { "due_date" } else { "due" }, d))
+                (*due, "due", "due_date")
             }
-            Event::Late { due: d, .. } => Some((if matches!(d, Due::Date(_)) { "due_date" } else { "due" }, *d)),
-            Event::Forwarded { step_due, .. } => {
-                step_due.map(|d| (if matches!(d, Due::Date(_)) { "step_due_date" } else { "step_due" }, d))
-            }
-            Event::ApologySent { new_due, .. } => {
-                new_due.map(|d| (if matches!(d, Due::Date(_)) { "new_due_date" } else { "new_due" }, d))
-            }
+            Event::Late { due, .. } => (Some(*due), "due", "due_date"),
+            Event::Forwarded { step_due, .. } => (*step_due, "step_due", "step_due_date"),
+            Event::ApologySent { new_due, .. } => (*new_due, "new_due", "new_due_date"),
             Event::Rejected { .. }
             | Event::SupplementRequested { .. }
             | Event::PaymentRequested { .. }
             | Event::Processed { .. }
             | Event::Returned { .. }
             | Event::Withdrawn { .. }
-            | Event::Stopped { .. } => None,
-        }
+            | Event::Stopped { .. } => return None,
+        };
+        due.map(|due| (if matches!(due, Due::Date(_)) { date } else { instant }, due))
     }
 }
 

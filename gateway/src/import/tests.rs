@@ -138,7 +138,7 @@ fn one_column_may_hold_dues_of_both_kinds() {
     let more = "due = { column = \"due\", formats = [\"%d/%m/%Y %H:%M\"], otherwise = \"empty\" }\n\
                 due_date = { column = \"due\", formats = [\"%d/%m/%Y\"], otherwise = \"empty\" }";
     let table = import("id,at,due\nA,2025-09-10,11/09/2025\nB,2025-09-10,11/09/2025 17:00\n", &wide("", more));
-    let dues: Vec<_> = events(&table).iter().filter_map(|p| p.statement.event.dues().map(|d| d.0)).collect();
+    let dues: Vec<_> = events(&table).iter().filter_map(|p| p.statement.event.due().map(|d| d.0)).collect();
     assert_eq!(dues, ["due_date", "due"]);
     let both = "due = \"due\"\ndue_date = \"due\"";
     let table = import("id,at,due\nA,2025-09-10,2025-09-11\n", &wide("", both));
@@ -684,7 +684,7 @@ fn printed(statement: &Statement) -> String {
         Event::Returned { returned_via } => fields.push(code("returned_via", returned_via)),
         _ => {}
     }
-    if let Some((name, due)) = statement.event.dues() {
+    if let Some((name, due)) = statement.event.due() {
         fields.push(Some((
             name,
             match due {
