@@ -5,6 +5,7 @@
 //! case must not spoil the next. What the process prints is part of the verdict.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "bounds on how long the test itself may take")]
 
 mod common;
 

@@ -4,6 +4,7 @@
 //! if it must; that nothing is written is shown by an empty group, which makes the engine look at its alarms at once.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "bounds on how long the test itself may take")]
 
 mod common;
 
