@@ -11,10 +11,12 @@ use crate::time::{Timestamp, Zone};
 pub enum Cohort {
     /// Its end, if it was processed.
     Processed,
-    /// Its reception; exits by the cut are not in.
+    /// Its reception.
     Received,
     /// The later of hand-over and end, if it was processed.
     Returned,
+    /// When it was first decided: the miss of the promise, if it was missed, else the end, if it was processed.
+    Decided,
 }
 
 /// How a promise is compared.
@@ -26,7 +28,16 @@ pub enum ComparedBy {
     Instant,
 }
 
-/// A rate definition.
+/// Which promise is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// The newest of the unbroken run: a valid letter sent in time moves it.
+    Current,
+    /// The first one, on the receipt.
+    First,
+}
+
+/// A rate definition: the choices of definitions.md I.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Its name in every query.
@@ -35,14 +46,39 @@ pub struct Definition {
     pub cohort: Cohort,
     /// What "kept" means.
     pub compared_by: ComparedBy,
+    /// Which promise is judged.
+    pub judged: Judged,
+    /// Whether a dossier that was withdrawn, stopped or rejected after acceptance is judged at its exit. (A cohort by
+    /// the end or the hand-over has none; one by decision has those that were missed before.)
+    pub judges_exits: bool,
+    /// Whether waiting for a supplement after more than one request counts as late (Decision 766).
+    pub second_supplement_is_late: bool,
 }
 
+const PLAIN: Definition = Definition {
+    id: "resolved",
+    cohort: Cohort::Processed,
+    compared_by: ComparedBy::Date,
+    judged: Judged::Current,
+    judges_exits: false,
+    second_supplement_is_late: false,
+};
+
 /// The built-in definitions.
-pub const DEFINITIONS: [Definition; 4] = [
-    Definition { id: "resolved", cohort: Cohort::Processed, compared_by: ComparedBy::Date },
-    Definition { id: "resolved-instant", cohort: Cohort::Processed, compared_by: ComparedBy::Instant },
-    Definition { id: "received", cohort: Cohort::Received, compared_by: ComparedBy::Date },
-    Definition { id: "returned", cohort: Cohort::Returned, compared_by: ComparedBy::Date },
+pub const DEFINITIONS: [Definition; 6] = [
+    PLAIN,
+    Definition { id: "resolved-instant", compared_by: ComparedBy::Instant, ..PLAIN },
+    Definition {
+        id: "decision-766",
+        cohort: Cohort::Received,
+        compared_by: ComparedBy::Instant,
+        judges_exits: true,
+        second_supplement_is_late: true,
+        ..PLAIN
+    },
+    Definition { id: "received", cohort: Cohort::Received, ..PLAIN },
+    Definition { id: "returned", cohort: Cohort::Returned, ..PLAIN },
+    Definition { id: "first-promise", cohort: Cohort::Decided, judged: Judged::First, ..PLAIN },
 ];
 
 /// The definition of that id.

@@ -14,4 +14,4 @@ pub use decide::{
 };
 pub use event::{ApplicantKind, Code, Command, Due, Event, EventType, Flag, Flags, Outcome, Statement};
 pub use state::{Act, Dossier, Entry, Keys, fingerprint};
-pub use timeline::{Comparison, End, EndKind, Letter, Promise, Timeline, Wait};
+pub use timeline::{Comparison, End, EndKind, Letter, Promise, SupplementRequest, Timeline, Wait};

@@ -93,6 +93,15 @@ pub struct Wait {
     pub to: Option<Timestamp>,
 }
 
+/// A request for papers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SupplementRequest {
+    /// When they were asked for.
+    pub at: Timestamp,
+    /// When they came, if they have.
+    pub answered: Option<Timestamp>,
+}
+
 /// What became of a letter of apology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Letter {
@@ -117,6 +126,8 @@ pub struct Timeline {
     pub promises: Vec<Promise>,
     /// Its waits.
     pub waits: Vec<Wait>,
+    /// Its requests for papers before the end, in their order.
+    pub requests: Vec<SupplementRequest>,
     /// Its letters.
     pub letters: Vec<Letter>,
 }
@@ -145,6 +156,13 @@ impl Timeline {
     #[must_use]
     pub fn is_open(&self, c: Timestamp) -> bool {
         self.received <= c && self.end.is_none_or(|e| e.at > c)
+    }
+
+    /// Whether, open at `c`, it waited for papers after more than one request for some.
+    #[must_use]
+    pub fn waits_for_second_supplement(&self, c: Timestamp) -> bool {
+        let asked = || self.requests.iter().filter(|r| r.at <= c);
+        self.is_open(c) && asked().count() > 1 && asked().any(|r| r.answered.is_none_or(|t| t > c))
     }
 
     /// Whether the clock stood still at `c`, with the dossier open.
@@ -228,6 +246,7 @@ impl<'a> Fold<'a> {
                 returned: None,
                 promises: Vec::new(),
                 waits: Vec::new(),
+                requests: Vec::new(),
                 letters: Vec::new(),
             },
             running_since: Some(received),
@@ -310,6 +329,9 @@ impl<'a> Fold<'a> {
     }
 
     fn request(&mut self, t: Timestamp, supplement: bool, payment: bool) {
+        if supplement {
+            self.timeline.requests.push(SupplementRequest { at: t, answered: None });
+        }
         if self.outstanding.is_none() {
             self.run_until(t);
             self.running_since = None;
@@ -321,6 +343,11 @@ impl<'a> Fold<'a> {
 
     fn answer(&mut self, t: Timestamp, supplement: bool, payment: bool, due: Option<Due>) {
         let Some(wait) = self.outstanding.as_mut() else { return };
+        if supplement {
+            for request in self.timeline.requests.iter_mut().filter(|r| r.answered.is_none()) {
+                request.answered = Some(t);
+            }
+        }
         wait.supplement &= !supplement;
         wait.payment &= !payment;
         if wait.supplement || wait.payment {

@@ -11,6 +11,7 @@ use crate::directory::{Directory, DirectoryError};
 use crate::dossier::{Code, Command, Due, EventType, Rejection};
 use crate::log::{EventLog, Log, LogError, SledLog};
 use crate::record::Record;
+use crate::rules::DEFINITIONS;
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     Item, ListQuery, Moment, Obligation, Page, RatesAnswer, RatesQuery, Views, obligations, unit_within,
@@ -412,7 +413,14 @@ impl Engine {
         let obligations = by_date.into_iter().flat_map(|t| obligations(t, &self.shared.home, as_of)).collect();
         let history =
             row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
-        Ok(Some(Detail { item: row.item(by_date, as_of), promises, obligations, history, position, as_of }))
+        Ok(Some(Detail {
+            item: row.item(by_date, DEFINITIONS[0], as_of),
+            promises,
+            obligations,
+            history,
+            position,
+            as_of,
+        }))
     }
 
     fn read(&self, position: u64) -> Result<Record, LogError> {

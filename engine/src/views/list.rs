@@ -1,7 +1,7 @@
 //! Worklists, and the dossiers behind a figure.
 
 use super::obligation::{ObligationState, obligations};
-use super::rates::{Verdict, judge, returned_at};
+use super::rates::{Verdict, is_overdue, judge, returned_at};
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Flags, Timeline};
 use crate::rules::Definition;
@@ -105,7 +105,7 @@ impl OutcomeFilter {
     fn admits(self, verdict: Verdict) -> bool {
         match verdict {
             Verdict::Early | Verdict::OnDue | Verdict::OnTimeAndOpen => self == OutcomeFilter::OnTime,
-            Verdict::Late => self == OutcomeFilter::Late,
+            Verdict::Late | Verdict::LateBySupplement => self == OutcomeFilter::Late,
             Verdict::NoDeadline => self == OutcomeFilter::NoDeadline,
         }
     }
@@ -180,12 +180,12 @@ pub struct Page {
     pub as_of: Timestamp,
 }
 
-/// Where a received dossier stands at `c`.
-fn state(timeline: &Timeline, c: Timestamp) -> DossierState {
+/// Where a received dossier stands at `c`, late or not by the definition's own promise and comparison.
+fn state(timeline: &Timeline, definition: Definition, c: Timestamp) -> DossierState {
     if !timeline.is_open(c) {
         return if returned_at(timeline, c).is_some() { DossierState::Returned } else { DossierState::Ended };
     }
-    if timeline.current(c).is_some_and(|p| p.missed_by(c)) {
+    if is_overdue(timeline, definition, c) {
         DossierState::Late
     } else if timeline.is_waiting(c) {
         DossierState::Waiting
@@ -195,9 +195,9 @@ fn state(timeline: &Timeline, c: Timestamp) -> DossierState {
 }
 
 impl Row {
-    /// The dossier as a list shows it at `c`, its promises compared as `timeline` does.
+    /// The dossier as a list shows it at `c` by a definition; `timeline` is its history as that compares it.
     #[must_use]
-    pub fn item(&self, timeline: Option<&Timeline>, c: Timestamp) -> Item {
+    pub fn item(&self, timeline: Option<&Timeline>, definition: Definition, c: Timestamp) -> Item {
         let keys = self.dossier.keys.clone();
         Item {
             dossier: self.dossier.code.clone(),
@@ -205,7 +205,7 @@ impl Row {
             procedure: keys.procedure,
             field: keys.field,
             channel: keys.channel,
-            state: timeline.map_or(DossierState::Rejected, |t| state(t, c)),
+            state: timeline.map_or(DossierState::Rejected, |t| state(t, definition, c)),
             waiting: timeline.is_some_and(|t| t.is_waiting(c)),
             received_at: timeline.map(|t| t.received),
             due: timeline.and_then(|t| t.current(c)).map(|p| p.due),
@@ -243,7 +243,7 @@ impl Views {
         let next = found.last().filter(|_| more).map(key);
         let items = found
             .into_iter()
-            .map(|(_, row)| row.item(row.timeline(query.definition, &self.home, &zone).as_deref(), c))
+            .map(|(_, row)| row.item(row.timeline(query.definition, &self.home, &zone).as_deref(), query.definition, c))
             .collect();
         Page { items, next, position: self.position, as_of }
     }
@@ -256,7 +256,7 @@ impl Views {
         let by_state = query.state.is_none_or(|state| match state {
             StateFilter::Open => timeline.is_open(c),
             StateFilter::Waiting => timeline.is_waiting(c),
-            StateFilter::Late => timeline.is_open(c) && timeline.current(c).is_some_and(|p| p.missed_by(c)),
+            StateFilter::Late => timeline.is_open(c) && is_overdue(timeline, query.definition, c),
             StateFilter::DueSoon => {
                 let soon = |due: Due| due.last_moment(&self.home).since(c) <= query.due_within_ms;
                 timeline.is_open(c)

@@ -5,8 +5,8 @@
 
 use super::obligation::{ObligationState, obligations};
 use super::{Filter, Moment, Row, Views, Window};
-use crate::dossier::{Code, Due, Timeline};
-use crate::rules::{Cohort, Definition};
+use crate::dossier::{Code, Promise, Timeline};
+use crate::rules::{Cohort, Definition, Judged};
 use crate::time::{Date, Timestamp, Zone};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -203,7 +203,22 @@ pub(super) enum Verdict {
     OnDue,
     OnTimeAndOpen,
     Late,
+    /// It waits for papers after more than one request (Decision 766).
+    LateBySupplement,
     NoDeadline,
+}
+
+/// The promise that a definition judges, of those given by `c`.
+fn judged(timeline: &Timeline, definition: Definition, c: Timestamp) -> Option<&Promise> {
+    match definition.judged {
+        Judged::Current => timeline.current(c),
+        Judged::First => timeline.first(c),
+    }
+}
+
+/// Whether the promise that a definition judges was missed by `c`.
+pub(super) fn is_overdue(timeline: &Timeline, definition: Definition, c: Timestamp) -> bool {
+    judged(timeline, definition, c).is_some_and(|p| p.missed_by(c))
 }
 
 /// The cohort's moment and the verdict, if the dossier is in the cohort at `c`, whatever the period.
@@ -215,29 +230,33 @@ pub(super) fn judge(
 ) -> Option<(Timestamp, Verdict)> {
     let end = timeline.end.filter(|e| e.at <= c);
     let processed = end.filter(|e| e.kind.is_processed());
+    let promise = judged(timeline, definition, c);
     let moment = match definition.cohort {
         Cohort::Processed => processed?.at,
-        Cohort::Received if end.is_none() || processed.is_some() => timeline.received,
+        Cohort::Received if end.is_none() || processed.is_some() || definition.judges_exits => timeline.received,
         Cohort::Received => return None,
         Cohort::Returned => returned_at(timeline, c)?,
+        Cohort::Decided => match promise.and_then(|p| p.missed).filter(|m| *m <= c) {
+            Some(missed) => missed,
+            None => processed?.at,
+        },
     };
     if moment > c {
         return None;
     }
-    let verdict = match timeline.current(c) {
+    let verdict = match promise {
         None => Verdict::NoDeadline,
         Some(promise) if promise.missed_by(c) => Verdict::Late,
+        Some(_) if definition.second_supplement_is_late && timeline.waits_for_second_supplement(c) => {
+            Verdict::LateBySupplement
+        }
         Some(promise) => match end {
             None => Verdict::OnTimeAndOpen,
-            Some(end) if zone.date(end.stopped) < date_of(promise.due, zone) => Verdict::Early,
+            Some(end) if zone.date(end.stopped) < promise.due.date(zone) => Verdict::Early,
             Some(_) => Verdict::OnDue,
         },
     };
     Some((moment, verdict))
-}
-
-fn date_of(due: Due, zone: &Zone) -> Date {
-    due.date(zone)
 }
 
 /// The later of hand-over and end, of a dossier that was processed.
@@ -285,7 +304,7 @@ fn contributions(
                 in_period(Figure::OnDue, moment);
             }
             Verdict::OnTimeAndOpen => in_period(Figure::OnTime, moment),
-            Verdict::Late => in_period(Figure::Late, moment),
+            Verdict::Late | Verdict::LateBySupplement => in_period(Figure::Late, moment),
             Verdict::NoDeadline => in_period(Figure::NoDeadline, moment),
         }
     }
@@ -311,7 +330,7 @@ fn contributions(
     }
     if timeline.is_open(c) {
         add(Figure::Open, timeline.received);
-        match timeline.current(c) {
+        match judged(timeline, definition, c) {
             None => add(Figure::OpenNoDeadline, timeline.received),
             Some(promise) if promise.missed_by(c) => add(Figure::OpenOverdue, timeline.received),
             Some(_) => {}
