@@ -1,6 +1,6 @@
 //! A server under load is killed again and again; what it acknowledged is there, once.
 
-use crate::support::{Dice, Server, answer, event, request};
+use crate::support::{Dice, Server, answer, event, record_of, request};
 use dunghen::pb;
 use dunghen::source::Source;
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn check(source: &Source, receipts: &Receipts) -> u64 {
     let mut seen: HashMap<String, u64> = HashMap::new();
     let mut next = 0;
     while let Some(record) = records.next().await {
-        let record = record.unwrap().record.unwrap();
+        let record = record_of(record.unwrap());
         assert_eq!(record.position, next, "positions have no gap");
         next += 1;
         let event = record.event.unwrap();

@@ -1,7 +1,7 @@
 //! A log that is slow, fails, is damaged or has a defect, as a client sees it: over gRPC, with a home of frames of the
 //! test's own behind the real engine and server.
 
-use crate::support::{event, request};
+use crate::support::{event, record_of, request};
 use dunghen::pb;
 use dunghen::serve;
 use dunghen::source::Source;
@@ -196,11 +196,11 @@ async fn damage_found_while_reading_is_named() {
     }
     served.home.memory.tamper(|frames| frames.get_mut(&1).unwrap()[50] ^= 1);
     let mut records = served.source.replay(pb::ReplayRequest::default()).await.unwrap();
-    assert_eq!(records.next().await.unwrap().unwrap().record.unwrap().position, 0);
+    assert_eq!(record_of(records.next().await.unwrap().unwrap()).position, 0);
     let damaged = records.next().await.unwrap().unwrap_err();
     assert_eq!((damaged.code(), reason(&damaged).as_str()), (Code::DataLoss, "LOG_DAMAGED"));
     assert!(damaged.message().contains("position 1"), "{damaged:?}");
     assert!(records.next().await.is_none(), "nothing is served behind damage");
-    let history = pb::GetDossierRequest { dossier: "B".into(), as_of: None };
+    let history = pb::GetDossierRequest { dossier: "B".into(), ..Default::default() };
     assert_eq!(served.source.get_dossier(history).await.unwrap_err().code(), Code::DataLoss);
 }

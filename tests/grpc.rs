@@ -1,6 +1,6 @@
 //! The services as a client sees them.
 
-use crate::support::{Server, event, request};
+use crate::support::{Server, event, record_of, request};
 use dunghen::pb;
 use dunghen::source::Source;
 use dunghen_engine::time::Timestamp;
@@ -123,7 +123,7 @@ async fn late_is_written_within_a_second_while_the_server_runs() {
             break;
         }
     }
-    let detail = pb::GetDossierRequest { dossier: "A".to_owned(), as_of: None };
+    let detail = pb::GetDossierRequest { dossier: "A".to_owned(), ..Default::default() };
     let history = source.get_dossier(detail).await.unwrap().history;
     let written = &history[1];
     let at = |t: &Option<prost_types::Timestamp>| dunghen::wire::instant(t.as_ref().unwrap()).unwrap();
@@ -183,7 +183,7 @@ async fn a_replay_is_filtered_and_can_be_resumed() {
         let mut records = source.replay(question).await.unwrap();
         let mut positions = Vec::new();
         while let Some(record) = records.next().await {
-            positions.push(record.unwrap().record.unwrap().position);
+            positions.push(record_of(record.unwrap()).position);
         }
         positions
     };

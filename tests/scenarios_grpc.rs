@@ -63,6 +63,7 @@ impl Answers for Grpc {
                 channel: text(&question.filter.channel),
             }),
             time_zone: question.zone.map_or_else(String::new, |z| z.name().to_owned()),
+            min_position: 0,
         };
         let answer = self.runtime.block_on(served.source.get_rates(request)).map_err(|s| s.message().to_owned())?;
         let key = |group: &pb::RateGroup| -> Key { group.key.iter().map(|k| k.value.clone()).collect() };

@@ -374,6 +374,59 @@ pub fn dossier(dossier: &pb::Dossier) -> Value {
         "first_due_date": text(&dossier.first_due_date),
         "ended_at": time(dossier.ended_at.as_ref()),
         "flags": dossier.flags,
+        "verdict": dossier.verdict.as_ref().map(verdict),
+    })
+}
+
+fn verdict(verdict: &pb::Verdict) -> Value {
+    json!({
+        "outcome": verdict.outcome,
+        "rule": verdict.rule,
+        "moment": time(verdict.moment.as_ref()),
+        "promise": (verdict.promise > 0).then_some(verdict.promise),
+        "due": time(verdict.due.as_ref()),
+        "due_date": text(&verdict.due_date),
+        "missed_at": time(verdict.missed_at.as_ref()),
+        "stopped_at": time(verdict.stopped_at.as_ref()),
+        "text_vi": verdict.text_vi,
+        "text_en": verdict.text_en,
+    })
+}
+
+fn obligation(o: &pb::Obligation) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("promise".into(), json!(o.promise));
+    out.insert("missed_at".into(), time(o.missed_at.as_ref()));
+    out.insert("deadline".into(), time(o.deadline.as_ref()));
+    out.insert("decided_at".into(), time(o.decided_at.as_ref()));
+    out.insert("state".into(), json!(o.state));
+    out.insert("defective".into(), json!(o.defective));
+    out.insert("letter_at".into(), time(o.letter_at.as_ref()));
+    out
+}
+
+/// The answer of `obligations`.
+#[must_use]
+pub fn obligations(answer: &pb::ListObligationsResponse) -> Value {
+    let rows = answer.obligations.iter().map(|row| {
+        let mut out = Map::new();
+        out.insert("dossier".into(), json!(row.dossier));
+        for (name, value) in
+            [("unit", &row.unit), ("procedure", &row.procedure), ("field", &row.field), ("channel", &row.channel)]
+        {
+            out.insert(name.into(), text(value));
+        }
+        out.extend(obligation(&row.obligation.clone().unwrap_or_default()));
+        out.insert("due".into(), time(row.due.as_ref()));
+        out.insert("due_date".into(), text(&row.due_date));
+        out.insert("window_closed".into(), json!(row.window_closed));
+        Value::Object(out)
+    });
+    json!({
+        "obligations": rows.collect::<Vec<_>>(),
+        "next_page_token": answer.next_page_token,
+        "position": answer.position,
+        "as_of": time(answer.as_of.as_ref()),
     })
 }
 
@@ -406,19 +459,8 @@ pub fn detail(answer: &pb::GetDossierResponse) -> Value {
             "current": p.current,
         })
     });
-    let obligations = answer.obligations.iter().map(|o| {
-        json!({
-            "promise": o.promise,
-            "missed_at": time(o.missed_at.as_ref()),
-            "deadline": time(o.deadline.as_ref()),
-            "decided_at": time(o.decided_at.as_ref()),
-            "state": o.state,
-            "defective": o.defective,
-            "letter_at": time(o.letter_at.as_ref()),
-        })
-    });
     out.insert("promises".into(), promises.collect());
-    out.insert("obligations".into(), obligations.collect());
+    out.insert("obligations".into(), answer.obligations.iter().map(|o| Value::Object(obligation(o))).collect());
     out.insert("history".into(), answer.history.iter().map(record).collect());
     out.insert("position".into(), answer.position.into());
     out.insert("as_of".into(), time(answer.as_of.as_ref()));

@@ -8,4 +8,5 @@ pub mod serve;
 pub mod services;
 pub mod source;
 pub mod status;
+mod streams;
 pub mod wire;

@@ -5,8 +5,9 @@
 
 use chrono::{TimeZone, Utc};
 use chrono_tz::Tz;
-use dunghen_engine::dossier::{EventType, Rejection, Violation, ViolationKind};
+use dunghen_engine::dossier::{Due, EventType, Rejection, Violation, ViolationKind};
 use dunghen_engine::time::{Timestamp, Zone};
+use dunghen_engine::views::{Verdict, Why};
 
 /// A text in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +203,55 @@ pub fn overloaded() -> Text {
         "Máy chủ đang quá tải. Chưa ghi gì; hãy gửi lại sau giây lát.",
         "The server has too much waiting. Nothing was recorded; send it again in a moment.",
     )
+}
+
+/// The log did not grow to the position that was asked for.
+#[must_use]
+pub fn not_yet(wanted: u64, position: u64) -> Text {
+    Text::new(
+        format!("Nhật ký mới có {position} sự kiện, chưa đến {wanted}. Hãy hỏi lại sau."),
+        format!("The log holds {position} records, not yet {wanted}. Ask again later."),
+    )
+}
+
+/// Why a dossier counts as it does; times are shown in `zone`.
+#[must_use]
+pub fn why(why: &Why, zone: &Zone) -> Text {
+    let day = |due: Due| match due {
+        Due::Date(d) => {
+            let (y, m, d) = d.ymd();
+            format!("{d:02}/{m:02}/{y}")
+        }
+        Due::Instant(t) => clock(t, zone),
+    };
+    let stopped = why.stopped_at.map(|t| clock(t, zone)).unwrap_or_default();
+    let (number, due, missed) = match why.promise {
+        Some((number, due, missed)) => (number, day(due), missed.map(|t| clock(t, zone)).unwrap_or_default()),
+        None => (0, String::new(), String::new()),
+    };
+    match why.verdict {
+        Verdict::Early => Text::new(
+            format!("Trước hạn: xong lúc {stopped}, lời hẹn {number} là {due}."),
+            format!("Early: the clock stopped at {stopped}, promise {number} was {due}."),
+        ),
+        Verdict::OnDue => Text::new(
+            format!("Đúng hạn: xong lúc {stopped}, lời hẹn {number} là {due}."),
+            format!("On due: the clock stopped at {stopped}, promise {number} was {due}."),
+        ),
+        Verdict::OnTimeAndOpen => Text::new(
+            format!("Trong hạn: đang giải quyết, lời hẹn {number} là {due}."),
+            format!("On time so far: in progress, promise {number} is {due}."),
+        ),
+        Verdict::Late => Text::new(
+            format!("Quá hạn: lời hẹn {number} là {due}, lỡ hẹn lúc {missed}."),
+            format!("Late: promise {number} was {due}, missed at {missed}."),
+        ),
+        Verdict::LateBySupplement => Text::new(
+            "Quá hạn: đang chờ bổ sung sau hơn một lần yêu cầu (Quyết định 766).",
+            "Late: waiting for papers after more than one request (Decision 766).",
+        ),
+        Verdict::NoDeadline => Text::new("Không có hạn trả.", "No promise was given."),
+    }
 }
 
 /// The log cannot be written.

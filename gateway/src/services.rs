@@ -1,33 +1,43 @@
 //! The three services: thin. They bring requests into the engine's types and answers back; nothing is decided here.
+//! What streams is in `streams`.
 
 use crate::pb::auditor_service_server::AuditorService;
 use crate::pb::desk_service_server::DeskService;
 use crate::pb::supervisor_service_server::SupervisorService;
+use crate::streams::{self, Cache, Recorded, Replayed, Watched};
 use crate::{pb, status, wire};
 use dunghen_engine::dossier::{Code, EventType, Rejection, Violation, ViolationKind};
 use dunghen_engine::rules::{self, Definition};
 use dunghen_engine::time::{Timestamp, Zone};
-use dunghen_engine::views::{Filter, GroupKey, ListQuery, Moment, OutcomeFilter, RatesQuery, StateFilter};
+use dunghen_engine::views::{
+    Filter, GroupKey, ListQuery, Moment, ObligationCursor, ObligationFilter, ObligationQuery, OutcomeFilter,
+    RatesQuery, StateFilter,
+};
 use dunghen_engine::{Batch, Engine, Mode, Receipt, Refused, ReplayFilter};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
 
 const DEFAULT_PAGE: usize = 1_000;
 const LARGEST_PAGE: usize = 10_000;
 const DEFAULT_SOON_HOURS: u32 = 72;
-/// How many records a replay may be ahead of its reader.
-const REPLAY_AHEAD: usize = 256;
+/// How long a question waits for `min_position` if the call has no deadline.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// The services over one engine.
 #[derive(Clone)]
 pub struct Services {
     engine: Arc<Engine>,
+    /// The position that every answer has folded by now.
+    position: watch::Receiver<u64>,
+    rates: Arc<Cache<pb::GetRatesResponse>>,
+    lists: Arc<Cache<pb::ListDossiersResponse>>,
 }
 
 /// Runs a question where it may take its time.
-async fn ask<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+pub(crate) async fn ask<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
     tokio::task::spawn_blocking(question).await.map_err(|e| status::internal(&e.to_string()))
 }
 
@@ -35,7 +45,11 @@ impl Services {
     /// Over this engine.
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Services {
-        Services { engine }
+        let (sender, position) = watch::channel(engine.position());
+        engine.listen(move |position| {
+            sender.send_replace(position);
+        });
+        Services { engine, position, rates: Arc::default(), lists: Arc::default() }
     }
 
     /// The engine.
@@ -44,11 +58,30 @@ impl Services {
         &self.engine
     }
 
-    fn zone(&self) -> Zone {
+    /// The position that every answer has folded, as it moves on.
+    pub(crate) fn position(&self) -> watch::Receiver<u64> {
+        self.position.clone()
+    }
+
+    pub(crate) fn zone(&self) -> Zone {
         self.engine.zone()
     }
 
-    async fn submit(&self, batch: Batch) -> Result<Vec<Result<Receipt, Rejection>>, Status> {
+    /// Waits until every answer has folded this many records, within the deadline of the call.
+    async fn reach(&self, wanted: u64, metadata: &MetadataMap) -> Result<(), Status> {
+        // A tenth is left for the answer: when the deadline is over, the transport says so in its own words.
+        let wait = metadata.get("grpc-timeout").and_then(|t| deadline(t.to_str().ok()?)).map_or(WAIT, |t| t / 10 * 9);
+        let mut position = self.position.clone();
+        let reached = tokio::time::timeout(wait, position.wait_for(|p| *p >= wanted)).await;
+        match reached {
+            Ok(Ok(_)) => Ok(()),
+            // The writer is gone: what is there now is all that will come.
+            _ if self.engine.position() >= wanted => Ok(()),
+            _ => Err(status::not_yet(wanted, self.engine.position())),
+        }
+    }
+
+    pub(crate) async fn submit(&self, batch: Batch) -> Result<Vec<Result<Receipt, Rejection>>, Status> {
         let (answer, wait) = oneshot::channel();
         let submitted = self.engine.submit(batch, move |result| {
             // Whoever waited may be gone; the events are recorded all the same.
@@ -65,6 +98,21 @@ impl Services {
     fn as_of(&self, point: Option<pb::TimePoint>) -> Result<Moment, Status> {
         Ok(moment("as_of", point)?.unwrap_or(Moment::Instant(self.engine.now())))
     }
+}
+
+/// The value of a `grpc-timeout` header: digits and a unit.
+fn deadline(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let n: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(n.saturating_mul(3600)),
+        "M" => Duration::from_secs(n.saturating_mul(60)),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
 }
 
 fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, Status> {
@@ -117,6 +165,15 @@ fn filter(filter: Option<pb::DossierFilter>) -> Filter {
 
 #[tonic::async_trait]
 impl DeskService for Services {
+    type RecordStreamStream = Recorded;
+
+    async fn record_stream(
+        &self,
+        request: Request<Streaming<pb::RecordStreamRequest>>,
+    ) -> Result<Response<Recorded>, Status> {
+        Ok(Response::new(streams::record(self.clone(), request.into_inner())))
+    }
+
     async fn record(&self, request: Request<pb::RecordRequest>) -> Result<Response<pb::RecordResponse>, Status> {
         let request = request.into_inner();
         let refused = |rejection: Rejection| status::of_rejection(&rejection, &self.zone());
@@ -177,8 +234,12 @@ impl DeskService for Services {
 
 #[tonic::async_trait]
 impl SupervisorService for Services {
+    type WatchRatesStream = Watched<pb::WatchRatesResponse>;
+    type WatchDossiersStream = Watched<pb::WatchDossiersResponse>;
+
     async fn get_rates(&self, request: Request<pb::GetRatesRequest>) -> Result<Response<pb::GetRatesResponse>, Status> {
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
         let names = GroupKey::ALL.map(|(_, name)| name);
         let mut by = Vec::new();
         for name in &request.by {
@@ -206,7 +267,8 @@ impl SupervisorService for Services {
         &self,
         request: Request<pb::ListDossiersRequest>,
     ) -> Result<Response<pb::ListDossiersResponse>, Status> {
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
         let state = match request.state.as_str() {
             "" => None,
             name => Some(one_of("state", name, StateFilter::parse(name), &StateFilter::ALL.map(|(_, n)| n))?),
@@ -229,10 +291,7 @@ impl SupervisorService for Services {
             due_within_ms: i64::from(hours) * 3_600_000,
             filter: filter(request.filter),
             zone: zone(&request.time_zone)?,
-            page_size: match request.page_size as usize {
-                0 => DEFAULT_PAGE,
-                n => n.min(LARGEST_PAGE),
-            },
+            page_size: page_size(request.page_size),
             after: page_token(&request.page_token)?,
         };
         let engine = Arc::clone(&self.engine);
@@ -251,7 +310,8 @@ impl SupervisorService for Services {
         &self,
         request: Request<pb::GetDossierRequest>,
     ) -> Result<Response<pb::GetDossierResponse>, Status> {
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
         if request.dossier.is_empty() {
             return Err(status::bad_question("dossier", "bắt buộc phải có", "is required"));
         }
@@ -263,6 +323,88 @@ impl SupervisorService for Services {
         let unknown = || status::of_rejection(&Rejection::DossierUnknown(code), &self.zone());
         Ok(Response::new(wire::detail(&detail.ok_or_else(unknown)?, &self.zone())))
     }
+
+    async fn list_obligations(
+        &self,
+        request: Request<pb::ListObligationsRequest>,
+    ) -> Result<Response<pb::ListObligationsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
+        let names = ObligationFilter::ALL.map(|(_, n)| n);
+        let query = ObligationQuery {
+            state: match request.state.as_str() {
+                "" => None,
+                name => Some(one_of("state", name, ObligationFilter::parse(name), &names)?),
+            },
+            from: moment("from", request.from)?,
+            to: moment("to", request.to)?,
+            as_of: self.as_of(request.as_of)?,
+            filter: filter(request.filter),
+            zone: zone(&request.time_zone)?,
+            page_size: page_size(request.page_size),
+            after: obligation_token(&request.page_token)?,
+        };
+        let engine = Arc::clone(&self.engine);
+        let page = ask(move || engine.obligations(&query)).await?;
+        let next = page.next.map(|(deadline, code, promise)| format!("{}/{promise}/{code}", deadline.0));
+        Ok(Response::new(pb::ListObligationsResponse {
+            obligations: page.items.iter().map(|item| wire::dossier_obligation(item, &self.zone())).collect(),
+            next_page_token: next.unwrap_or_default(),
+            position: page.position,
+            as_of: Some(wire::timestamp(page.as_of)),
+            time_zone: self.zone().name().to_owned(),
+        }))
+    }
+
+    async fn watch_rates(
+        &self,
+        request: Request<pb::WatchRatesRequest>,
+    ) -> Result<Response<Self::WatchRatesStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let question = request.question.unwrap_or_default();
+        self.reach(question.min_position, &metadata).await?;
+        let cache = Arc::clone(&self.rates);
+        streams::watch(self, cache, question, request.max_per_second).await
+    }
+
+    async fn watch_dossiers(
+        &self,
+        request: Request<pb::WatchDossiersRequest>,
+    ) -> Result<Response<Self::WatchDossiersStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let question = request.question.unwrap_or_default();
+        self.reach(question.min_position, &metadata).await?;
+        let cache = Arc::clone(&self.lists);
+        streams::watch(self, cache, question, request.max_per_second).await
+    }
+}
+
+fn page_size(asked: u32) -> usize {
+    match asked as usize {
+        0 => DEFAULT_PAGE,
+        n => n.min(LARGEST_PAGE),
+    }
+}
+
+fn wrong_token() -> Status {
+    status::bad_question(
+        "page_token",
+        "phải lấy từ next_page_token của trang trước",
+        "must be the next_page_token of the page before",
+    )
+}
+
+/// Where the page of obligations before ended.
+fn obligation_token(token: &str) -> Result<Option<ObligationCursor>, Status> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let parse = || {
+        let (deadline, rest) = token.split_once('/')?;
+        let (promise, code) = rest.split_once('/')?;
+        Some((Timestamp(deadline.parse().ok()?), Arc::from(code), promise.parse().ok()?))
+    };
+    parse().map(Some).ok_or_else(wrong_token)
 }
 
 /// Where the page before ended: the last due and code of it.
@@ -271,21 +413,16 @@ fn page_token(token: &str) -> Result<Option<(Timestamp, Code)>, Status> {
         return Ok(None);
     }
     let parsed = token.split_once('/').and_then(|(due, code)| Some((Timestamp(due.parse().ok()?), Arc::from(code))));
-    parsed.map(Some).ok_or_else(|| {
-        status::bad_question(
-            "page_token",
-            "phải lấy từ next_page_token của trang trước",
-            "must be the next_page_token of the page before",
-        )
-    })
+    parsed.map(Some).ok_or_else(wrong_token)
 }
 
 #[tonic::async_trait]
 impl AuditorService for Services {
-    type ReplayStream = ReceiverStream<Result<pb::ReplayResponse, Status>>;
+    type ReplayStream = Replayed;
 
-    async fn replay(&self, request: Request<pb::ReplayRequest>) -> Result<Response<Self::ReplayStream>, Status> {
-        let request = request.into_inner();
+    async fn replay(&self, request: Request<pb::ReplayRequest>) -> Result<Response<Replayed>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
         let names = EventType::ALL.map(EventType::name);
         let types = request
             .types
@@ -299,20 +436,21 @@ impl AuditorService for Services {
             unit: wire::code(&request.unit),
             types,
         };
-        let engine = Arc::clone(&self.engine);
-        let (records, reader) = mpsc::channel(REPLAY_AHEAD);
-        // A slow reader holds up this thread of its own; one that is gone ends it.
-        tokio::task::spawn_blocking(move || {
-            for record in engine.replay(filter) {
-                let failed = record.is_err();
-                let message = record
-                    .map(|r| pb::ReplayResponse { record: Some(wire::record(&r)) })
-                    .map_err(|e| status::of_log(&e));
-                if records.blocking_send(message).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(reader)))
+        let records = if request.follow { streams::follow(self, filter) } else { streams::replay(self, filter) };
+        Ok(Response::new(records))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_of_calls() {
+        assert_eq!(deadline("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(deadline("2S"), Some(Duration::from_secs(2)));
+        for bad in ["", "S", "x", "12", "-1S", "1é"] {
+            assert_eq!(deadline(bad), None, "{bad}");
+        }
     }
 }

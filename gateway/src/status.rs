@@ -132,6 +132,12 @@ pub fn bad_question(field: &str, vi: &str, en: &str) -> Status {
     status(Code::InvalidArgument, "FIELD_INVALID", &text, [detail])
 }
 
+/// The log did not grow to the position that was asked for.
+#[must_use]
+pub fn not_yet(wanted: u64, position: u64) -> Status {
+    status(Code::FailedPrecondition, "NOT_YET_AT_POSITION", &messages::not_yet(wanted, position), [])
+}
+
 /// A defect of this program: says so instead of pretending that the request was at fault.
 #[must_use]
 pub fn internal(what: &str) -> Status {

@@ -1,12 +1,14 @@
 //! Between the messages of the schemas and the engine's own types. Form only; what an event means is the engine's.
 
-use crate::pb;
+use crate::{messages, pb};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Statement, Violation, ViolationKind,
 };
 use dunghen_engine::record::Record;
 use dunghen_engine::time::{Date, Timestamp, Zone};
-use dunghen_engine::views::{Figure, Figures, Group, GroupKey, Item, Moment, RatesAnswer};
+use dunghen_engine::views::{
+    Figure, Figures, Group, GroupKey, Item, Moment, Obligation, ObligationItem, RatesAnswer, Verdict, Why,
+};
 use dunghen_engine::{Detail, Receipt};
 use prost_types::Timestamp as WireTimestamp;
 use std::sync::Arc;
@@ -477,6 +479,61 @@ pub fn dossier(item: &Item, home: &Zone) -> pb::Dossier {
         first_due_date,
         ended_at: item.ended_at.map(timestamp),
         flags: item.flags.names().into_iter().map(str::to_owned).collect(),
+        verdict: item.why.map(|why| verdict(&why, home)),
+    }
+}
+
+fn verdict(why: &Why, home: &Zone) -> pb::Verdict {
+    let (outcome, rule) = match why.verdict {
+        Verdict::Early => ("on_time", "early"),
+        Verdict::OnDue => ("on_time", "on_due"),
+        Verdict::OnTimeAndOpen => ("on_time", "open"),
+        Verdict::Late => ("late", "missed"),
+        Verdict::LateBySupplement => ("late", "second_supplement"),
+        Verdict::NoDeadline => ("no_deadline", "no_promise"),
+    };
+    let (due, due_date) = due_fields(why.promise.map(|(_, due, _)| due), home);
+    let text = messages::why(why, home);
+    pb::Verdict {
+        outcome: outcome.to_owned(),
+        rule: rule.to_owned(),
+        moment: Some(timestamp(why.moment)),
+        promise: why.promise.map_or(0, |(number, ..)| number),
+        due,
+        due_date,
+        missed_at: why.promise.and_then(|(_, _, missed)| missed).map(timestamp),
+        stopped_at: why.stopped_at.map(timestamp),
+        text_vi: text.vi,
+        text_en: text.en,
+    }
+}
+
+fn obligation(o: &Obligation) -> pb::Obligation {
+    pb::Obligation {
+        promise: o.promise,
+        missed_at: o.missed_at.map(timestamp),
+        deadline: Some(timestamp(o.deadline)),
+        decided_at: o.decided_at.map(timestamp),
+        state: o.state.name().to_owned(),
+        defective: o.defective,
+        letter_at: o.letter_at.map(timestamp),
+    }
+}
+
+/// An obligation of a list as the schemas have it.
+#[must_use]
+pub fn dossier_obligation(item: &ObligationItem, home: &Zone) -> pb::DossierObligation {
+    let (due, due_date) = due_fields(Some(item.obligation.due), home);
+    pb::DossierObligation {
+        dossier: item.dossier.to_string(),
+        unit: text(&item.keys.unit),
+        procedure: text(&item.keys.procedure),
+        field: text(&item.keys.field),
+        channel: text(&item.keys.channel),
+        due,
+        due_date,
+        obligation: Some(obligation(&item.obligation)),
+        window_closed: item.window_closed,
     }
 }
 
@@ -495,19 +552,10 @@ pub fn detail(detail: &Detail, home: &Zone) -> pb::GetDossierResponse {
             current: p.current,
         }
     });
-    let obligations = detail.obligations.iter().map(|o| pb::Obligation {
-        promise: o.promise,
-        missed_at: Some(timestamp(o.missed_at)),
-        deadline: Some(timestamp(o.deadline)),
-        decided_at: Some(timestamp(o.decided_at)),
-        state: o.state.name().to_owned(),
-        defective: o.defective,
-        letter_at: o.letter_at.map(timestamp),
-    });
     pb::GetDossierResponse {
         dossier: Some(dossier(&detail.item, home)),
         promises: promises.collect(),
-        obligations: obligations.collect(),
+        obligations: detail.obligations.iter().map(obligation).collect(),
         history: detail.history.iter().map(record).collect(),
         position: detail.position,
         as_of: Some(timestamp(detail.as_of)),

@@ -110,6 +110,14 @@ pub fn request(event: pb::Event) -> pb::RecordRequest {
     pb::RecordRequest { event: Some(event), expected_version: None }
 }
 
+/// The record of a replay that does not follow: nothing else comes then.
+pub fn record_of(response: pb::ReplayResponse) -> pb::Record {
+    match response.item {
+        Some(pb::replay_response::Item::Record(record)) => record,
+        other => panic!("{other:?} is no record"),
+    }
+}
+
 /// A file of `shared/`, which the product does not depend on: skipped loudly if absent, a failure in CI.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);

@@ -14,7 +14,8 @@ use crate::record::Record;
 use crate::rules::DEFINITIONS;
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    Item, ListQuery, Moment, Obligation, Page, RatesAnswer, RatesQuery, Views, obligations, unit_within,
+    Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer, RatesQuery, Views,
+    obligations, unit_within,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -201,10 +202,21 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) home: Zone,
     pub(crate) queued: AtomicUsize,
+    listeners: RwLock<Vec<Listener>>,
     health: Mutex<Health>,
 }
 
+/// Told the position after each group.
+type Listener = Box<dyn Fn(u64) + Send + Sync>;
+
 impl Shared {
+    /// Tells the listeners that the views have moved on.
+    pub(crate) fn announce(&self, position: u64) {
+        for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            listener(position);
+        }
+    }
+
     pub(crate) fn set_health(&self, health: Health) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
     }
@@ -281,6 +293,7 @@ impl Engine {
             clock: options.clock,
             home: zone,
             queued: AtomicUsize::new(0),
+            listeners: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
         let (mut jobs, mut thread) = (None, None);
@@ -367,6 +380,17 @@ impl Engine {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.shared.views().position()
+    }
+
+    /// Calls `listener` with the position after each group from now on, from the writer's thread: it must be quick.
+    pub fn listen(&self, listener: impl Fn(u64) + Send + Sync + 'static) {
+        self.shared.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
+    /// Lists obligations and forecasts.
+    #[must_use]
+    pub fn obligations(&self, query: &ObligationQuery) -> ObligationPage {
+        self.shared.views().obligations(query)
     }
 
     /// Answers a question about rates.

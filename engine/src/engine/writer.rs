@@ -315,6 +315,7 @@ fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(
         // Only the swap happens under the lock, so a reader waits for microseconds.
         let rows = rows.into_values().collect();
         shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(position, rows);
+        shared.announce(position);
     }
     for (job, results) in decided {
         shared.queued.fetch_sub(job.batch.commands.len(), Ordering::AcqRel);

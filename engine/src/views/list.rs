@@ -1,7 +1,7 @@
 //! Worklists, and the dossiers behind a figure.
 
 use super::obligation::{ObligationState, obligations};
-use super::rates::{Verdict, is_overdue, judge, returned_at};
+use super::rates::{Verdict, is_overdue, judge, judged, returned_at};
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Flags, Timeline};
 use crate::rules::Definition;
@@ -165,6 +165,32 @@ pub struct Item {
     pub ended_at: Option<Timestamp>,
     /// The flags of all its events.
     pub flags: Flags,
+    /// Why it counts as it does, in a list of a definition's cohort.
+    pub why: Option<Why>,
+}
+
+/// Why a dossier counts as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// What the definition says.
+    pub verdict: Verdict,
+    /// The moment that puts it into a period.
+    pub moment: Timestamp,
+    /// The promise that was judged: its number, when it ends, and when it was missed, if by the cut.
+    pub promise: Option<(u32, Due, Option<Timestamp>)>,
+    /// When the clock stopped, if it ended by the cut.
+    pub stopped_at: Option<Timestamp>,
+}
+
+/// Why a dossier of the cohort counts as it does at `c`.
+fn why_of(timeline: &Timeline, definition: Definition, zone: &Zone, c: Timestamp) -> Option<Why> {
+    let (moment, verdict) = judge(timeline, definition, zone, c)?;
+    let promise = judged(timeline, definition, c).map(|promise| {
+        let index = timeline.promises.iter().position(|p| std::ptr::eq(p, promise)).unwrap_or(0);
+        (u32::try_from(index + 1).unwrap_or(u32::MAX), promise.due, promise.missed.filter(|m| *m <= c))
+    });
+    let stopped_at = timeline.end.filter(|e| e.at <= c).map(|e| e.stopped);
+    Some(Why { verdict, moment, promise, stopped_at })
 }
 
 /// A page of a list.
@@ -212,6 +238,7 @@ impl Row {
             first_due: timeline.and_then(|t| t.first(c)).map(|p| p.due),
             ended_at: timeline.and_then(|t| t.end).map(|e| e.at).filter(|t| *t <= c),
             flags: self.dossier.flags,
+            why: None,
         }
     }
 }
@@ -243,7 +270,12 @@ impl Views {
         let next = found.last().filter(|_| more).map(key);
         let items = found
             .into_iter()
-            .map(|(_, row)| row.item(row.timeline(query.definition, &self.home, &zone).as_deref(), query.definition, c))
+            .map(|(_, row)| {
+                let timeline = row.timeline(query.definition, &self.home, &zone);
+                let why = timeline.as_deref().filter(|_| query.outcome.is_some());
+                let why = why.and_then(|t| why_of(t, query.definition, &zone, c));
+                Item { why, ..row.item(timeline.as_deref(), query.definition, c) }
+            })
             .collect();
         Page { items, next, position: self.position, as_of }
     }

@@ -7,9 +7,12 @@ mod list;
 mod obligation;
 mod rates;
 
-pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter};
-pub use obligation::{Obligation, ObligationState, obligations};
-pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQuery};
+pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
+pub use obligation::{
+    Obligation, ObligationCursor, ObligationFilter, ObligationItem, ObligationPage, ObligationQuery, ObligationState,
+    obligations,
+};
+pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQuery, Verdict};
 
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use crate::rules::{ComparedBy, Definition};

@@ -1,12 +1,16 @@
 //! The apology owed for a missed promise: definitions.md I.5.
 
-use crate::dossier::Timeline;
+use super::{Filter, Moment, Row, Views, Window};
+use crate::dossier::{Code, Due, Keys, Timeline};
 use crate::rules::letter_deadline;
 use crate::time::{Timestamp, Zone};
+use std::sync::Arc;
 
 /// How an obligation stands at a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObligationState {
+    /// None yet: the promise runs and nobody has apologised. In no figure.
+    Forecast,
     /// The promise is missed, the letter may still be in time.
     Pending,
     /// The letter was sent by its deadline.
@@ -22,6 +26,7 @@ impl ObligationState {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            ObligationState::Forecast => "forecast",
             ObligationState::Pending => "pending",
             ObligationState::InTime => "in_time",
             ObligationState::Late => "late",
@@ -35,12 +40,14 @@ impl ObligationState {
 pub struct Obligation {
     /// Which promise of the dossier: 1, 2, …
     pub promise: u32,
-    /// When that promise was missed.
-    pub missed_at: Timestamp,
+    /// The promise, as it stands.
+    pub due: Due,
+    /// When that promise was missed; `None` of a forecast.
+    pub missed_at: Option<Timestamp>,
     /// `L`: the last tick at which the letter is in time.
     pub deadline: Timestamp,
-    /// `A`: the tick at which it is decided, and which puts it into a period.
-    pub decided_at: Timestamp,
+    /// `A`: the tick at which it is decided, and which puts it into a period; `None` of a forecast.
+    pub decided_at: Option<Timestamp>,
     /// How it stands.
     pub state: ObligationState,
     /// Whether a letter was sent that does not count; only of a missing one.
@@ -63,6 +70,166 @@ pub fn obligations<'a>(by_date: &'a Timeline, home: &'a Zone, c: Timestamp) -> i
             None => ObligationState::Missing,
         };
         let defective = state == ObligationState::Missing && promise.defective.is_some_and(|t| t <= c);
-        Some(Obligation { promise: number, missed_at, deadline, decided_at, state, defective, letter_at })
+        Some(Obligation {
+            promise: number,
+            due: promise.due,
+            missed_at: Some(missed_at),
+            deadline,
+            decided_at: Some(decided_at),
+            state,
+            defective,
+            letter_at,
+        })
     })
+}
+
+/// The obligation that a dossier is heading for at `c`: open, not waiting, its newest promise neither missed nor
+/// answered by a letter. A worklist, never a figure.
+fn forecast(by_date: &Timeline, home: &Zone, c: Timestamp) -> Option<Obligation> {
+    if !by_date.is_open(c) || by_date.is_waiting(c) {
+        return None;
+    }
+    let (index, promise) = by_date.promises.iter().enumerate().rfind(|(_, p)| p.given <= c)?;
+    if promise.missed_by(c) || promise.letter.is_some_and(|t| t <= c) {
+        return None;
+    }
+    Some(Obligation {
+        promise: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        due: promise.due,
+        missed_at: None,
+        deadline: letter_deadline(promise.due, home),
+        decided_at: None,
+        state: ObligationState::Forecast,
+        defective: false,
+        letter_at: None,
+    })
+}
+
+/// Which obligations to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObligationFilter {
+    /// In this state.
+    State(ObligationState),
+    /// Missing, though a defective letter was sent.
+    Defective,
+}
+
+impl ObligationFilter {
+    /// All, with their names.
+    pub const ALL: [(ObligationFilter, &'static str); 6] = [
+        (ObligationFilter::State(ObligationState::Forecast), "forecast"),
+        (ObligationFilter::State(ObligationState::Pending), "pending"),
+        (ObligationFilter::State(ObligationState::InTime), "in_time"),
+        (ObligationFilter::State(ObligationState::Late), "late"),
+        (ObligationFilter::State(ObligationState::Missing), "missing"),
+        (ObligationFilter::Defective, "defective"),
+    ];
+
+    /// The filter of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<ObligationFilter> {
+        Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(f, _)| f)
+    }
+
+    fn admits(self, obligation: &Obligation) -> bool {
+        match self {
+            ObligationFilter::State(state) => obligation.state == state,
+            ObligationFilter::Defective => obligation.defective,
+        }
+    }
+}
+
+/// Where a page of obligations ended: deadline, dossier, promise.
+pub type ObligationCursor = (Timestamp, Code, u32);
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct ObligationQuery {
+    /// Which; all that are no forecast if not said.
+    pub state: Option<ObligationFilter>,
+    /// The first tick of the period in which they were decided.
+    pub from: Option<Moment>,
+    /// The first tick after it.
+    pub to: Option<Moment>,
+    /// The business time at which it is looked at.
+    pub as_of: Moment,
+    /// Which dossiers.
+    pub filter: Filter,
+    /// The zone that makes dates of the bounds.
+    pub zone: Option<Zone>,
+    /// The most to return.
+    pub page_size: usize,
+    /// Where the page before ended.
+    pub after: Option<ObligationCursor>,
+}
+
+/// An obligation of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObligationItem {
+    /// The dossier's code.
+    pub dossier: Code,
+    /// Where it counts.
+    pub keys: Keys,
+    /// The obligation.
+    pub obligation: Obligation,
+    /// Of a forecast: whether it is too late for a letter in time.
+    pub window_closed: bool,
+}
+
+/// A page of obligations, those with the nearest deadline first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObligationPage {
+    /// The obligations.
+    pub items: Vec<ObligationItem>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ObligationCursor>,
+    /// The number of records that the answer has folded.
+    pub position: u64,
+    /// The business time it is looked at.
+    pub as_of: Timestamp,
+}
+
+impl Views {
+    /// Lists obligations and forecasts.
+    #[must_use]
+    pub fn obligations(&self, query: &ObligationQuery) -> ObligationPage {
+        let zone = query.zone.unwrap_or(self.home);
+        let as_of = query.as_of.as_of(&zone);
+        let window = Window::new(query.from.map(|m| m.bound(&zone)), query.to.map(|m| m.bound(&zone)), as_of);
+        let c = window.c;
+        let wants_forecast = query.state == Some(ObligationFilter::State(ObligationState::Forecast));
+        let bounded = query.from.is_some() || query.to.is_some();
+        let mut found: Vec<(ObligationCursor, &Row, Obligation)> = Vec::new();
+        for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
+            let Some(by_date) = row.by_date.as_ref() else { continue };
+            let owed = obligations(by_date, &self.home, c).filter(|_| !wants_forecast);
+            let foreseen = forecast(by_date, &self.home, c).filter(|_| wants_forecast);
+            for obligation in owed.chain(foreseen) {
+                let decided = obligation.decided_at.filter(|a| *a <= c);
+                let in_period = match decided {
+                    Some(a) => window.holds(a),
+                    None => !bounded,
+                };
+                let cursor = (obligation.deadline, Arc::clone(&row.dossier.code), obligation.promise);
+                let admitted = query.state.is_none_or(|f| f.admits(&obligation));
+                if in_period && admitted && query.after.as_ref().is_none_or(|after| cursor > *after) {
+                    found.push((cursor, row, obligation));
+                }
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let more = found.len() > query.page_size;
+        found.truncate(query.page_size);
+        let next = found.last().filter(|_| more).map(|(cursor, ..)| cursor.clone());
+        let items = found
+            .into_iter()
+            .map(|(_, row, obligation)| ObligationItem {
+                dossier: Arc::clone(&row.dossier.code),
+                keys: row.dossier.keys.clone(),
+                obligation,
+                window_closed: obligation.state == ObligationState::Forecast && c > obligation.deadline,
+            })
+            .collect();
+        ObligationPage { items, next, position: self.position, as_of }
+    }
 }

@@ -198,18 +198,23 @@ pub struct RatesAnswer {
 
 /// What a definition says of a dossier of its cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
+    /// Ended before the due date.
     Early,
+    /// Ended on the due date.
     OnDue,
+    /// Open, the promise not missed.
     OnTimeAndOpen,
+    /// The promise was missed.
     Late,
     /// It waits for papers after more than one request (Decision 766).
     LateBySupplement,
+    /// No promise was given.
     NoDeadline,
 }
 
 /// The promise that a definition judges, of those given by `c`.
-fn judged(timeline: &Timeline, definition: Definition, c: Timestamp) -> Option<&Promise> {
+pub(super) fn judged(timeline: &Timeline, definition: Definition, c: Timestamp) -> Option<&Promise> {
     match definition.judged {
         Judged::Current => timeline.current(c),
         Judged::First => timeline.first(c),
@@ -308,25 +313,25 @@ fn contributions(
             Verdict::NoDeadline => in_period(Figure::NoDeadline, moment),
         }
     }
-    let by_date = row.by_date.iter();
-    for obligation in by_date.clone().flat_map(|t| obligations(t, home, c)) {
+    let owed = || row.by_date.iter().flat_map(|t| obligations(t, home, c));
+    for obligation in owed() {
         let state = match obligation.state {
-            ObligationState::Pending => continue,
+            ObligationState::Forecast | ObligationState::Pending => continue,
             ObligationState::InTime => Figure::ApologyInTime,
             ObligationState::Late => Figure::ApologyLate,
             ObligationState::Missing => Figure::ApologyMissing,
         };
-        in_period(Figure::ApologyDue, obligation.decided_at);
-        in_period(state, obligation.decided_at);
-        if obligation.defective {
-            in_period(Figure::ApologyDefective, obligation.decided_at);
+        if let Some(decided_at) = obligation.decided_at {
+            in_period(Figure::ApologyDue, decided_at);
+            in_period(state, decided_at);
+            if obligation.defective {
+                in_period(Figure::ApologyDefective, decided_at);
+            }
         }
     }
     // The stock at the cut, whatever the period.
-    for obligation in by_date.flat_map(|t| obligations(t, home, c)) {
-        if obligation.state == ObligationState::Pending {
-            add(Figure::ApologyPending, obligation.missed_at);
-        }
+    for missed_at in owed().filter(|o| o.state == ObligationState::Pending).filter_map(|o| o.missed_at) {
+        add(Figure::ApologyPending, missed_at);
     }
     if timeline.is_open(c) {
         add(Figure::Open, timeline.received);

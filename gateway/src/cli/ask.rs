@@ -53,6 +53,9 @@ struct PeriodArgs {
     /// The zone that makes dates of instants [default: the data directory's].
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     time_zone: Option<Zone>,
+    /// Wait until the log holds this many records.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    min_position: u64,
 }
 
 fn key(text: &str) -> Result<GroupKey, String> {
@@ -79,7 +82,7 @@ fn event_type(text: &str) -> Result<String, String> {
 pub(super) struct RatesArgs {
     #[command(flatten)]
     target: Target,
-    /// resolved, resolved-instant, received or returned.
+    /// resolved, resolved-instant, decision-766, received, returned or first-promise.
     #[arg(long, value_name = "ID", default_value = "resolved")]
     definition: String,
     #[command(flatten)]
@@ -104,6 +107,7 @@ pub(super) async fn rates(args: RatesArgs, lang: Lang) -> Result<u8, Failure> {
         by: args.by.iter().map(|k| k.name().to_owned()).collect(),
         filter: Some(args.filter.filter()),
         time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+        min_position: args.period.min_position,
     };
     let answer = source.get_rates(request).await.map_err(|s| Failure::status(&s, lang))?;
     match format_or_default(args.format) {
@@ -292,6 +296,7 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
         due_within_hours: args.due_within,
         page_size: args.page_size.unwrap_or(PAGE),
         page_token: args.page_token.unwrap_or_default(),
+        min_position: args.period.min_position,
     };
     let mut answer = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
     // All pages are asked as of the moment of the first.
@@ -403,6 +408,9 @@ pub(super) struct DossierArgs {
     /// The business time at which it is looked at; a date means its end [default: now].
     #[arg(long, value_name = "T", value_parser = moment)]
     as_of: Option<Moment>,
+    /// Wait until the log holds this many records.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    min_position: u64,
     /// How to print the answer: table or json.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -414,7 +422,8 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
         return Err(Failure::usage("a dossier is printed as table or json"));
     }
     let source = args.target.ask().await?;
-    let request = pb::GetDossierRequest { dossier: args.code, as_of: args.as_of.map(wire::time_point) };
+    let as_of = args.as_of.map(wire::time_point);
+    let request = pb::GetDossierRequest { dossier: args.code, as_of, min_position: args.min_position };
     let answer = source.get_dossier(request).await.map_err(|s| Failure::status(&s, lang))?;
     if format == Format::Json {
         output::json(&json::detail(&answer))?;
@@ -516,12 +525,16 @@ pub(super) struct ReplayArgs {
     /// Only this type of events; may be repeated.
     #[arg(long = "type", value_name = "T", value_parser = event_type)]
     types: Vec<String>,
+    /// Go on with what is recorded later, until interrupted.
+    #[arg(long)]
+    follow: bool,
     /// How to print: a record a line.
     #[arg(long, value_parser = ["ndjson"], default_value = "ndjson")]
     format: String,
 }
 
 pub(super) async fn replay(args: ReplayArgs, lang: Lang) -> Result<u8, Failure> {
+    use pb::replay_response::Item;
     let source = args.target.ask().await?;
     let request = pb::ReplayRequest {
         from_position: args.from,
@@ -529,12 +542,17 @@ pub(super) async fn replay(args: ReplayArgs, lang: Lang) -> Result<u8, Failure> 
         dossier: args.dossier.unwrap_or_default(),
         unit: args.unit.unwrap_or_default(),
         types: args.types,
+        follow: args.follow,
+        min_position: 0,
     };
     let mut records = source.replay(request).await.map_err(|s| Failure::status(&s, lang))?;
     let mut lines = output::Lines::new();
     while let Some(record) = records.next().await {
-        let record = record.map_err(|s| Failure::status(&s, lang))?.record.unwrap_or_default();
-        lines.json(&json::record(&record))?;
+        match record.map_err(|s| Failure::status(&s, lang))?.item {
+            Some(Item::Record(record)) => lines.json(&json::record(&record))?,
+            // Whoever follows wants to see what is there before more comes.
+            Some(Item::CaughtUp(_) | Item::Heartbeat(_)) | None => lines.flush()?,
+        }
     }
     lines.end()?;
     Ok(0)

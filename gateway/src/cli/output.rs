@@ -37,6 +37,11 @@ impl Lines {
         written(writeln!(self.0, "{value}"))
     }
 
+    /// Writes what is there.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        written(self.0.flush())
+    }
+
     /// The end; what was not written until here would be lost without a word.
     pub(super) fn end(mut self) -> Result<(), Failure> {
         written(self.0.flush())
