@@ -20,7 +20,8 @@ use std::fmt;
 use std::path::Path;
 
 /// The definitions that `every` stands for, and by each of which obligations are asked: they are the same beside all.
-pub(crate) const DEFINITIONS: [&str; 4] = ["resolved", "resolved-instant", "received", "returned"];
+pub(crate) const DEFINITIONS: [&str; 6] =
+    ["resolved", "resolved-instant", "decision-766", "received", "returned", "first-promise"];
 
 /// Who is asked.
 pub(crate) trait Answers {
@@ -372,6 +373,9 @@ fn contradictions(question: &Question, answer: &Answer) -> Vec<String> {
         holds("open_overdue + open_no_deadline <= open", get("open_overdue") + get("open_no_deadline") <= get("open"));
         if question.definition.starts_with("resolved") {
             holds("cohort = resolved", get("cohort") == get("resolved"));
+        }
+        if question.definition == "decision-766" {
+            holds("cohort = received", get("cohort") == get("received"));
         }
         if question.definition == "returned" {
             holds("cohort = returned", get("cohort") == get("returned"));
