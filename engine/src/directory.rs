@@ -23,6 +23,12 @@ pub enum DirectoryError {
     /// It is not there, and was not to be made.
     #[error("there is no data directory at {}; `dunghen serve`, `import` or `record` makes one", .0.display())]
     Missing(PathBuf),
+    /// It holds other things, and was not made by this program.
+    #[error("{} is not empty and no data directory; name a new or an empty place", .0.display())]
+    NotEmpty(PathBuf),
+    /// It is no directory.
+    #[error("{} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
     /// Another process holds it.
     #[error("{} is in use by process {process}; use --server to ask it", .path.display())]
     InUse {
@@ -73,6 +79,9 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`]; nothing is changed then.
     pub fn open(path: &Path, asked: Option<Zone>, new: Option<Zone>) -> Result<Directory, DirectoryError> {
+        if path.exists() && !path.is_dir() {
+            return Err(DirectoryError::NotADirectory(path.to_owned()));
+        }
         let known = path.join(IDENTITY).exists();
         if !known && SledLog::exists(path) && !is_fresh(path) {
             let what = format!("{IDENTITY} is missing from {}", path.display());
@@ -83,6 +92,9 @@ impl Directory {
                 return Err(DirectoryError::Missing(path.to_owned()));
             }
             std::fs::create_dir_all(path).map_err(at(path))?;
+            if holds_other_things(path).map_err(at(path))? {
+                return Err(DirectoryError::NotEmpty(path.to_owned()));
+            }
         }
         let lock = take_lock(path)?;
         // Looked at again under the lock: another process may just have made it.
@@ -124,6 +136,17 @@ fn genesis_of(log_id: Uuid, zone: &Zone) -> Digest {
 /// What was left by a creation that a crash cut short: no frames, and a head that knows of no record.
 fn is_fresh(path: &Path) -> bool {
     !path.join("log").exists() && SledLog::is_fresh(path)
+}
+
+/// Whether there is anything that a creation cut short does not leave.
+fn holds_other_things(path: &Path) -> std::io::Result<bool> {
+    const OURS: [&str; 5] = ["lock", "head", "log", "dunghen.toml.new", "lost+found"];
+    for entry in std::fs::read_dir(path)? {
+        if !OURS.iter().any(|name| entry.as_ref().is_ok_and(|e| e.file_name() == *name)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn make(path: &Path, zone: Zone) -> Result<(), DirectoryError> {

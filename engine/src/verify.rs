@@ -26,12 +26,12 @@ pub struct Verified {
 /// # Errors
 /// [`DirectoryError`] if there is nothing to verify. Damage is no error but a finding.
 pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
-    let one = |e: LogError| {
-        let (position, what) = match e {
-            LogError::Damaged { position, what } => (position, what),
-            LogError::Unavailable(what) => (0, what),
-        };
-        Verified { records: 0, position: 0, findings: vec![Finding { position, what }] }
+    // Damage is a finding; a disk that does not answer proves nothing of the log.
+    let one = |e: LogError| match e {
+        LogError::Damaged { position, what } => {
+            Ok(Verified { records: 0, position: 0, findings: vec![Finding { position, what }] })
+        }
+        e @ LogError::Unavailable(_) => Err(DirectoryError::Log(e)),
     };
     if !path.exists() {
         return Err(DirectoryError::Missing(path.to_owned()));
@@ -41,15 +41,15 @@ pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
     }
     let genesis = match directory::read_genesis(path) {
         Ok(genesis) => genesis,
-        Err(DirectoryError::Log(e)) => return Ok(one(e)),
+        Err(DirectoryError::Log(e)) => return one(e),
         Err(e) if SledLog::exists(path) => {
-            return Ok(one(LogError::Damaged { position: 0, what: format!("what the directory is: {e}") }));
+            return one(LogError::Damaged { position: 0, what: format!("what the directory is: {e}") });
         }
         Err(_) => return Err(DirectoryError::Missing(path.to_owned())),
     };
     let log = match SledLog::inspect(path, scratch) {
         Ok(log) => log,
-        Err(e) => return Ok(one(e)),
+        Err(e) => return one(e),
     };
     let mut records = 0;
     let mut walk = Walk::default();

@@ -427,6 +427,7 @@ pub fn obligations(answer: &pb::ListObligationsResponse) -> Value {
         "next_page_token": answer.next_page_token,
         "position": answer.position,
         "as_of": time(answer.as_of.as_ref()),
+        "time_zone": answer.time_zone,
     })
 }
 
@@ -438,6 +439,7 @@ pub fn dossiers(answer: &pb::ListDossiersResponse) -> Value {
         "next_page_token": answer.next_page_token,
         "position": answer.position,
         "as_of": time(answer.as_of.as_ref()),
+        "time_zone": answer.time_zone,
     })
 }
 

@@ -43,12 +43,26 @@ impl Text {
     }
 }
 
-/// An instant as people read it: `10/09/2025 09:00:00`, in the zone of the directory.
-fn clock(at: Timestamp, zone: &Zone) -> String {
+/// An instant as people of each language read it, `10/09/2025 09:00:00` or `2025-09-10 09:00:00`, in a zone.
+fn clock(at: Timestamp, zone: &Zone) -> Text {
     let zone: Tz = zone.name().parse().unwrap_or(Tz::UTC);
     match Utc.timestamp_millis_opt(at.0) {
-        chrono::LocalResult::Single(t) => t.with_timezone(&zone).format("%d/%m/%Y %H:%M:%S").to_string(),
-        _ => at.to_string(),
+        chrono::LocalResult::Single(t) => {
+            let local = t.with_timezone(&zone);
+            Text::new(local.format("%d/%m/%Y %H:%M:%S").to_string(), local.format("%Y-%m-%d %H:%M:%S").to_string())
+        }
+        _ => Text::new(at.to_string(), at.to_string()),
+    }
+}
+
+/// A due as people of each language read it.
+fn day(due: Due, zone: &Zone) -> Text {
+    match due {
+        Due::Date(date) => {
+            let (y, m, d) = date.ymd();
+            Text::new(format!("{d:02}/{m:02}/{y}"), date.to_string())
+        }
+        Due::Instant(t) => clock(t, zone),
     }
 }
 
@@ -88,12 +102,14 @@ pub fn rejection(rejection: &Rejection, zone: &Zone) -> Text {
             let (said, now) = (clock(*occurred_at, zone), clock(*now, zone));
             Text::new(
                 format!(
-                    "Thời điểm xảy ra ({said}) muộn hơn đồng hồ máy chủ ({now}) quá 5 phút. Hãy kiểm tra đồng hồ của \
-                     quầy."
+                    "Thời điểm xảy ra ({}) muộn hơn đồng hồ máy chủ ({}) quá 5 phút. Hãy kiểm tra ngày giờ đã nhập và \
+                     đồng hồ của quầy.",
+                    said.vi, now.vi
                 ),
                 format!(
-                    "It claims to have happened at {said}, more than 5 minutes ahead of the server's clock ({now}). \
-                     Check the clock of the desk."
+                    "It claims to have happened at {}, more than 5 minutes ahead of the server's clock ({}). Check the \
+                     date that was typed, and the clock of the desk.",
+                    said.en, now.en
                 ),
             )
         }
@@ -104,22 +120,25 @@ pub fn rejection(rejection: &Rejection, zone: &Zone) -> Text {
         Rejection::DossierExists { dossier, received_at } => {
             let at = clock(*received_at, zone);
             Text::new(
-                format!("Hồ sơ {dossier} đã được tiếp nhận lúc {at}. Hãy dùng mã khác cho hồ sơ mới."),
-                format!("Dossier {dossier} was already received at {at}. A new dossier needs a code of its own."),
+                format!("Hồ sơ {dossier} đã được tiếp nhận lúc {}. Hãy dùng mã khác cho hồ sơ mới.", at.vi),
+                format!("Dossier {dossier} was already received at {}. A new dossier needs a code of its own.", at.en),
             )
         }
         Rejection::DossierEnded { dossier, by, at } => {
             let ((vi, en), at) = (end_name(*by), clock(*at, zone));
             Text::new(
-                format!("Hồ sơ {dossier} {vi} lúc {at}, không thể kết thúc lần nữa. Hãy kiểm tra mã hồ sơ."),
-                format!("Dossier {dossier} was {en} at {at} and cannot end again. Check the code."),
+                format!("Hồ sơ {dossier} {vi} lúc {}, không thể kết thúc lần nữa. Hãy kiểm tra mã hồ sơ.", at.vi),
+                format!("Dossier {dossier} was {en} at {} and cannot end again. Check the code.", at.en),
             )
         }
         Rejection::AlreadyReturned { dossier, at } => {
             let at = clock(*at, zone);
             Text::new(
-                format!("Kết quả của hồ sơ {dossier} đã được trả lúc {at}. Không cần gửi lại."),
-                format!("The result of dossier {dossier} was already handed over at {at}. There is nothing to send."),
+                format!("Kết quả của hồ sơ {dossier} đã được trả lúc {}. Không cần gửi lại.", at.vi),
+                format!(
+                    "The result of dossier {dossier} was already handed over at {}. There is nothing to send.",
+                    at.en
+                ),
             )
         }
         Rejection::EngineEvent => Text::new(
@@ -179,7 +198,7 @@ pub fn violation(violation: &Violation) -> Text {
             Text::new(format!("phải là một trong: {values}"), format!("must be one of {values}"))
         }
         ViolationKind::NotOfType(json) => {
-            Text::new(format!("sai kiểu JSON, phải là {json}"), format!("must be of JSON type {json}"))
+            Text::new(format!("sai kiểu JSON, phải là {}", json_type_vi(json)), format!("must be of JSON type {json}"))
         }
         ViolationKind::TooMany(limit) => {
             Text::new(format!("nhiều hơn {limit} mục"), format!("has more than {limit} items"))
@@ -188,6 +207,15 @@ pub fn violation(violation: &Violation) -> Text {
             format!("dòng này không phải một đối tượng JSON ({said})"),
             format!("the line is not a JSON object ({said})"),
         ),
+    }
+}
+
+fn json_type_vi(json: &str) -> &str {
+    match json {
+        "string" => "chuỗi",
+        "boolean" => "true hoặc false",
+        "array of strings" => "mảng chuỗi",
+        other => other,
     }
 }
 
@@ -217,34 +245,28 @@ pub fn not_yet(wanted: u64, position: u64) -> Text {
 /// Why a dossier counts as it does; times are shown in `zone`.
 #[must_use]
 pub fn why(why: &Why, zone: &Zone) -> Text {
-    let day = |due: Due| match due {
-        Due::Date(d) => {
-            let (y, m, d) = d.ymd();
-            format!("{d:02}/{m:02}/{y}")
-        }
-        Due::Instant(t) => clock(t, zone),
-    };
-    let stopped = why.stopped_at.map(|t| clock(t, zone)).unwrap_or_default();
+    let none = || Text::new("", "");
+    let stopped = why.stopped_at.map_or_else(none, |t| clock(t, zone));
     let (number, due, missed) = match why.promise {
-        Some((number, due, missed)) => (number, day(due), missed.map(|t| clock(t, zone)).unwrap_or_default()),
-        None => (0, String::new(), String::new()),
+        Some((number, due, missed)) => (number, day(due, zone), missed.map_or_else(none, |t| clock(t, zone))),
+        None => (0, none(), none()),
     };
     match why.verdict {
         Verdict::Early => Text::new(
-            format!("Trước hạn: xong lúc {stopped}, lời hẹn {number} là {due}."),
-            format!("Early: the clock stopped at {stopped}, promise {number} was {due}."),
+            format!("Trước hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
+            format!("Early: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
         ),
         Verdict::OnDue => Text::new(
-            format!("Đúng hạn: xong lúc {stopped}, lời hẹn {number} là {due}."),
-            format!("On due: the clock stopped at {stopped}, promise {number} was {due}."),
+            format!("Đúng hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
+            format!("On due: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
         ),
         Verdict::OnTimeAndOpen => Text::new(
-            format!("Trong hạn: đang giải quyết, lời hẹn {number} là {due}."),
-            format!("On time so far: in progress, promise {number} is {due}."),
+            format!("Trong hạn: đang giải quyết, lời hẹn {number} là {}.", due.vi),
+            format!("On time so far: in progress, promise {number} is {}.", due.en),
         ),
         Verdict::Late => Text::new(
-            format!("Quá hạn: lời hẹn {number} là {due}, lỡ hẹn lúc {missed}."),
-            format!("Late: promise {number} was {due}, missed at {missed}."),
+            format!("Quá hạn: lời hẹn {number} là {}, trễ hẹn từ {}.", due.vi, missed.vi),
+            format!("Late: promise {number} was {}, missed at {}.", due.en, missed.en),
         ),
         Verdict::LateBySupplement => Text::new(
             "Quá hạn: đang chờ bổ sung sau hơn một lần yêu cầu (Quyết định 766).",

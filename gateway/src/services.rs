@@ -313,7 +313,8 @@ impl SupervisorService for Services {
         let (metadata, _, request) = request.into_parts();
         self.reach(request.min_position, &metadata).await?;
         if request.dossier.is_empty() {
-            return Err(status::bad_question("dossier", "bắt buộc phải có", "is required"));
+            let violation = Violation { field: "dossier".to_owned(), kind: ViolationKind::Missing };
+            return Err(status::of_rejection(&Rejection::Malformed(vec![violation]), &self.zone()));
         }
         let as_of = self.as_of(request.as_of)?;
         let engine = Arc::clone(&self.engine);

@@ -32,6 +32,9 @@ pub enum Source {
 /// Records of a replay, in order.
 pub type Records = Pin<Box<dyn Stream<Item = Result<pb::ReplayResponse, Status>> + Send>>;
 
+/// Answers of a watch.
+pub type Answers = Pin<Box<dyn Stream<Item = Result<pb::WatchRatesResponse, Status>> + Send>>;
+
 impl Source {
     /// Opens a data directory.
     ///
@@ -46,6 +49,11 @@ impl Source {
     /// # Errors
     /// If the URL is none, or nobody answers there.
     pub async fn connect(url: &str) -> Result<Source, String> {
+        if url.starts_with("https://") {
+            return Err(format!(
+                "{url}: this version has no encryption yet; ask a server on this machine with http://"
+            ));
+        }
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let endpoint = Channel::from_shared(url.clone()).map_err(|e| format!("{url} is no server URL: {e}"))?;
         let channel = endpoint.connect().await.map_err(|e| {
@@ -138,7 +146,41 @@ impl Source {
         .into_inner())
     }
 
-    /// Replays records up to the head.
+    /// Asks for a page of obligations.
+    ///
+    /// # Errors
+    /// If the question cannot be answered.
+    pub async fn list_obligations(
+        &self,
+        request: pb::ListObligationsRequest,
+    ) -> Result<pb::ListObligationsResponse, Status> {
+        Ok(match self {
+            Source::Local(services) => SupervisorService::list_obligations(services, Request::new(request)).await,
+            Source::Remote(channel) => {
+                let client = SupervisorServiceClient::new(channel.clone());
+                client.max_decoding_message_size(MESSAGE_BYTES).list_obligations(request).await
+            }
+        }?
+        .into_inner())
+    }
+
+    /// The answer to a question about rates now, and again whenever it changes.
+    ///
+    /// # Errors
+    /// If the question cannot be answered.
+    pub async fn watch_rates(&self, request: pb::WatchRatesRequest) -> Result<Answers, Status> {
+        Ok(match self {
+            Source::Local(services) => {
+                Box::pin(SupervisorService::watch_rates(services, Request::new(request)).await?.into_inner())
+            }
+            Source::Remote(channel) => {
+                let client = SupervisorServiceClient::new(channel.clone());
+                Box::pin(client.max_decoding_message_size(MESSAGE_BYTES).watch_rates(request).await?.into_inner())
+            }
+        })
+    }
+
+    /// Replays records, up to the head or on and on.
     ///
     /// # Errors
     /// If the question cannot be answered; damage comes in the stream.

@@ -184,13 +184,14 @@ impl Dossier {
     }
 }
 
-/// The digest by which two statements with the same id are compared: equal content, equal digest.
+/// The digest by which the contents of two statements are compared: all that was said, but for the sender's id.
 ///
 /// Never stored; it is made anew from the log at start-up, so its form may change freely.
 #[must_use]
 pub fn fingerprint(statement: &Statement) -> u128 {
+    let Statement { event_id: _, dossier, occurred_at, desk, actor, event } = statement;
     let mut hash = Fingerprint(Sha256::new());
-    std::hash::Hash::hash(statement, &mut hash);
+    std::hash::Hash::hash(&(dossier, occurred_at, desk, actor, event), &mut hash);
     let digest = hash.0.finalize();
     let mut first = [0; 16];
     first.copy_from_slice(&digest[..16]);

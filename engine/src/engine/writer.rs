@@ -7,7 +7,7 @@
 use super::{Batch, Health, Mode, Receipt, Refused, Shared};
 use crate::clock::Guard;
 use crate::dossier::{
-    Act, Code, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
+    Act, Code, Command, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
 };
 use crate::record::Record;
 use crate::time::{Timestamp, Zone};
@@ -46,6 +46,18 @@ pub(super) struct Writer {
     slots: HashMap<Code, Slot>,
     alarms: BTreeSet<(Timestamp, Code)>,
     last_recorded: Timestamp,
+}
+
+/// The first receipt of an entry, which is its dossier's `index`-th.
+fn receipt_again(index: usize, entry: &Entry) -> Receipt {
+    Receipt {
+        event_id: entry.event_id,
+        position: entry.position,
+        recorded_at: entry.recorded_at,
+        dossier_version: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        duplicate: true,
+        flags: entry.flags,
+    }
 }
 
 /// What a group has come to so far.
@@ -159,19 +171,12 @@ impl Writer {
         }
     }
 
-    fn decide_one(&mut self, group: &mut Group, command: &crate::dossier::Command) -> Result<Receipt, Rejection> {
+    fn decide_one(&mut self, group: &mut Group, command: &Command) -> Result<Receipt, Rejection> {
         let dossier = self.slots.get(&command.statement.dossier).map(|s| &*s.dossier);
         match decide(dossier, command, group.now, &self.home)? {
             Decision::Duplicate(entry) => {
-                let version = dossier.and_then(|d| d.entries.iter().position(|e| e.position == entry.position));
-                Ok(Receipt {
-                    event_id: entry.event_id,
-                    position: entry.position,
-                    recorded_at: entry.recorded_at,
-                    dossier_version: u32::try_from(version.map_or(0, |v| v + 1)).unwrap_or(u32::MAX),
-                    duplicate: true,
-                    flags: entry.flags,
-                })
+                let index = dossier.and_then(|d| d.entries.iter().position(|e| e.position == entry.position));
+                Ok(receipt_again(index.unwrap_or(0), &entry))
             }
             Decision::Log(proposals) => {
                 let receipts: Vec<Receipt> = proposals.iter().map(|p| self.stage(group, p, &command.author)).collect();
@@ -181,9 +186,33 @@ impl Writer {
         }
     }
 
+    /// Decides events in order. What an import says again is a duplicate whatever its id: the ids of a file are made
+    /// of ordinals, which shift when the file has grown in its middle, and history must not be told twice for that.
+    fn decide_each(&mut self, group: &mut Group, commands: &[Command]) -> Vec<Result<Receipt, Rejection>> {
+        let before = group.first + group.records.len() as u64;
+        let mut said: HashMap<(Code, u128), usize> = HashMap::new();
+        let mut decide = |command: &Command| {
+            if command.imported {
+                let fingerprint = fingerprint(&command.statement);
+                let times = said.entry((command.statement.dossier.clone(), fingerprint)).or_default();
+                *times += 1;
+                let known = self.slots.get(&command.statement.dossier).map(|s| &s.dossier);
+                let known = known.and_then(|d| {
+                    let same = d.entries.iter().enumerate();
+                    same.filter(|(_, e)| e.position < before && e.fingerprint == fingerprint).nth(*times - 1)
+                });
+                if let Some((index, entry)) = known {
+                    return Ok(receipt_again(index, entry));
+                }
+            }
+            self.decide_one(group, command)
+        };
+        commands.iter().map(&mut decide).collect()
+    }
+
     fn decide_batch(&mut self, group: &mut Group, batch: &Batch) -> Vec<Result<Receipt, Rejection>> {
         if batch.mode == Mode::Each {
-            return batch.commands.iter().map(|c| self.decide_one(group, c)).collect();
+            return self.decide_each(group, &batch.commands);
         }
         let before: HashMap<&Code, Option<Arc<Dossier>>> = batch
             .commands
@@ -192,7 +221,7 @@ impl Writer {
             .map(|code| (code, self.slots.get(code).map(|s| Arc::clone(&s.dossier))))
             .collect();
         let staged = group.records.len();
-        let results: Vec<_> = batch.commands.iter().map(|c| self.decide_one(group, c)).collect();
+        let results = self.decide_each(group, &batch.commands);
         if results.iter().all(Result::is_ok) {
             return results;
         }

@@ -1,11 +1,11 @@
-//! The questions: `rates`, `dossiers`, `dossier`, `replay`.
+//! The questions: `rates`, `dossiers`, `dossier`, `obligations`, `replay`.
 
 use super::{Failure, Format, Target, format_or_default, moment, output, zone};
 use dunghen::messages::Lang;
 use dunghen::{json, pb, wire};
 use dunghen_engine::dossier::EventType;
 use dunghen_engine::time::{Timestamp, Zone};
-use dunghen_engine::views::{Figure, GroupKey, Moment, OutcomeFilter, StateFilter};
+use dunghen_engine::views::{Figure, GroupKey, Moment, ObligationFilter, OutcomeFilter, StateFilter};
 use serde_json::Value;
 use tokio_stream::StreamExt;
 
@@ -87,8 +87,8 @@ pub(super) struct RatesArgs {
     definition: String,
     #[command(flatten)]
     period: PeriodArgs,
-    /// Group by unit, procedure, field, channel, day, month, quarter or year; may be repeated.
-    #[arg(long, value_name = "KEY", value_parser = key)]
+    /// Group by unit, procedure, field, channel, day, month, quarter or year; may be repeated, or joined by commas.
+    #[arg(long, value_name = "KEY", value_parser = key, value_delimiter = ',')]
     by: Vec<GroupKey>,
     #[command(flatten)]
     filter: FilterArgs,
@@ -227,7 +227,13 @@ pub(super) fn rates_table(answer: &pb::GetRatesResponse, lang: Lang) -> String {
         (None, None) => String::new(),
         (from, to) => format!("[{}, {}) ", from.unwrap_or_default(), to.unwrap_or_default()),
     };
-    let as_of = at(answer.as_of.as_ref()).unwrap_or_default();
+    // What occurred after the period does not count, whatever the moment it is looked at: the stock is that of the cut.
+    let instant = |t: Option<&prost_types::Timestamp>| t.and_then(wire::instant);
+    let cut = match (instant(answer.as_of.as_ref()), instant(answer.to.as_ref())) {
+        (Some(as_of), Some(to)) => Some(as_of.min(to.plus(-1))),
+        (as_of, _) => as_of,
+    };
+    let as_of = cut.map_or_else(String::new, |t| output::local(t, &zone, lang));
     let what = match lang {
         Lang::Vi => {
             format!("{} {period}tính đến {as_of} ({}), vị trí {}", answer.definition, answer.time_zone, answer.position)
@@ -248,7 +254,7 @@ pub(super) fn rates_table(answer: &pb::GetRatesResponse, lang: Lang) -> String {
     }
     let key = (0..keys.len()).map(|i| if i == 0 { total.to_owned() } else { String::new() });
     rows.push(key.chain(rates_cells(&answer.total.unwrap_or_default(), lang)).collect());
-    format!("{what}\n{}", output::table(&header, keys.len(), rows))
+    format!("{what}\n{}", output::table(&header, keys.len(), &rows))
 }
 
 #[derive(clap::Args)]
@@ -325,18 +331,25 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
                 "ended_at",
                 "flags",
             ];
-            let cell = |d: &Value, name: &str| match &d[name] {
-                Value::Null => String::new(),
-                Value::String(text) => text.clone(),
-                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-                other => other.to_string(),
-            };
             let rows = answer.dossiers.iter().map(json::dossier);
             output::csv(&names, rows.map(|d| names.iter().map(|n| cell(&d, n)).collect()).collect())?;
         }
-        Format::Table => output::line(&dossiers_table(&answer, lang))?,
+        Format::Table => {
+            output::line(&dossiers_table(&answer, lang))?;
+            output::line(&dossiers_count(&answer, lang))?;
+        }
     }
     Ok(0)
+}
+
+/// A field of an answer as a cell of a CSV file.
+fn cell(row: &Value, name: &str) -> String {
+    match &row[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
 }
 
 /// The zone of an answer; one that this program does not know is shown in UTC.
@@ -356,17 +369,23 @@ fn due_text(due: Option<&prost_types::Timestamp>, date: &str, zone: &Zone, lang:
 fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
     let header = match lang {
         Lang::Vi => {
-            ["hồ sơ", "đơn vị", "thủ tục", "trạng thái", "tiếp nhận", "hẹn trả", "hẹn đầu", "kết thúc", "đánh dấu"]
+            ["hồ sơ", "đơn vị", "thủ tục", "trạng thái", "tiếp nhận", "hẹn trả", "hẹn đầu", "kết thúc", "cảnh báo"]
         }
         Lang::En => ["dossier", "unit", "procedure", "state", "received", "due", "first due", "ended", "flags"],
     };
+    let mut header = header.map(str::to_owned).to_vec();
+    // Behind a figure the reason is what matters; a worklist has none.
+    let why = answer.dossiers.iter().any(|d| d.verdict.is_some());
+    if why {
+        header.push(if lang == Lang::Vi { "vì sao" } else { "why" }.to_owned());
+    }
     let zone = zone_of(&answer.time_zone);
     let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
-    let rows = answer
+    let rows: Vec<Vec<String>> = answer
         .dossiers
         .iter()
         .map(|d| {
-            vec![
+            let mut row = vec![
                 d.dossier.clone(),
                 d.unit.clone(),
                 d.procedure.clone(),
@@ -376,12 +395,26 @@ fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
                 due_text(d.first_due.as_ref(), &d.first_due_date, &zone, lang),
                 at(d.ended_at.as_ref()),
                 d.flags.join(" "),
-            ]
+            ];
+            if why {
+                let verdict = d.verdict.clone().unwrap_or_default();
+                row.push(if lang == Lang::Vi { verdict.text_vi } else { verdict.text_en });
+            }
+            row
         })
         .collect();
+    output::table(&header, header.len(), &rows)
+}
+
+/// How many dossiers there are, and how to see more.
+fn dossiers_count(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
     let n = output::count(answer.dossiers.len() as u64, lang);
-    let count = if lang == Lang::Vi { format!("{n} hồ sơ") } else { format!("{n} dossiers") };
-    format!("{}\n{count}", output::table(&header.map(str::to_owned), header.len(), rows))
+    let count = if lang == Lang::Vi { format!("số hồ sơ: {n}") } else { format!("dossiers: {n}") };
+    match (answer.next_page_token.as_str(), lang) {
+        ("", _) => count,
+        (token, Lang::Vi) => format!("{count}; còn nữa: --page-token '{token}'"),
+        (token, Lang::En) => format!("{count}; there are more: --page-token '{token}'"),
+    }
 }
 
 fn state_name(state: &str, lang: Lang) -> &str {
@@ -436,14 +469,21 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
         as_of: answer.as_of,
         time_zone: answer.time_zone.clone(),
     };
-    output::line(dossiers_table(&list, lang).rsplit_once('\n').map_or("", |(table, _)| table))?;
+    output::line(&dossiers_table(&list, lang))?;
     let zone = zone_of(&answer.time_zone);
     let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
     if !answer.promises.is_empty() {
         let header = match lang {
-            Lang::Vi => {
-                ["lời hẹn", "hẹn trả", "hẹn lúc", "lỡ hẹn lúc", "hiện hành", "xin lỗi", "hạn gửi thư", "gửi lúc"]
-            }
+            Lang::Vi => [
+                "lời hẹn",
+                "hẹn trả",
+                "hẹn lúc",
+                "trễ hẹn lúc",
+                "hiện hành",
+                "xin lỗi",
+                "hạn gửi thư xin lỗi",
+                "gửi lúc",
+            ],
             Lang::En => ["promise", "due", "given", "missed", "current", "apology", "letter due by", "sent"],
         };
         let rows = answer.promises.iter().map(|p| {
@@ -459,10 +499,10 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
                 owed.map_or_else(String::new, |o| at(o.letter_at.as_ref())),
             ]
         });
-        output::line(&output::table(&header.map(str::to_owned), header.len(), rows.collect()).to_string())?;
+        output::line(&output::table(&header.map(str::to_owned), header.len(), &rows.collect::<Vec<_>>()))?;
     }
     let header = match lang {
-        Lang::Vi => ["vị trí", "xảy ra", "ghi lúc", "sự kiện", "chi tiết", "đánh dấu"],
+        Lang::Vi => ["vị trí", "xảy ra", "ghi lúc", "sự kiện", "chi tiết", "cảnh báo"],
         Lang::En => ["position", "occurred", "recorded", "event", "details", "flags"],
     };
     let general =
@@ -473,7 +513,7 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
             Value::Object(fields) => fields
                 .iter()
                 .filter(|(name, _)| !general.contains(&name.as_str()))
-                .map(|(name, v)| format!("{name}={}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+                .map(|(name, v)| format!("{name}={}", detail_text(v, &zone, lang)))
                 .collect::<Vec<_>>()
                 .join(" "),
             _ => String::new(),
@@ -487,12 +527,22 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
             r.flags.join(" "),
         ]
     });
-    output::line(&output::table(&header.map(str::to_owned), header.len(), rows.collect()).to_string())?;
+    output::line(&output::table(&header.map(str::to_owned), header.len(), &rows.collect::<Vec<_>>()))?;
     Ok(0)
+}
+
+/// A value among the details of an event: instants in local time, as the columns beside.
+fn detail_text(value: &Value, zone: &Zone, lang: Lang) -> String {
+    match value.as_str() {
+        Some(text) => Timestamp::parse(text).map_or_else(|| text.to_owned(), |t| output::local(t, zone, lang)),
+        None => value.to_string(),
+    }
 }
 
 fn obligation_name(obligation: &pb::Obligation, lang: Lang) -> &'static str {
     match (obligation.state.as_str(), obligation.defective, lang) {
+        ("forecast", _, Lang::Vi) => "dự kiến trễ hạn",
+        ("forecast", _, Lang::En) => "forecast",
         ("pending", _, Lang::Vi) => "chưa đến hạn xin lỗi",
         ("pending", _, Lang::En) => "pending",
         ("in_time", _, Lang::Vi) => "xin lỗi kịp thời",
@@ -504,6 +554,106 @@ fn obligation_name(obligation: &pb::Obligation, lang: Lang) -> &'static str {
         (_, false, Lang::Vi) => "chưa xin lỗi",
         (_, false, Lang::En) => "missing",
     }
+}
+
+fn obligation_state(text: &str) -> Result<String, String> {
+    let names = ObligationFilter::ALL.map(|(_, name)| name).join(", ");
+    ObligationFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+}
+
+#[derive(clap::Args)]
+pub(super) struct ObligationsArgs {
+    #[command(flatten)]
+    target: Target,
+    /// forecast, pending, in_time, late, missing or defective; any but forecast without it.
+    #[arg(long, value_parser = obligation_state)]
+    state: Option<String>,
+    #[command(flatten)]
+    period: PeriodArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How to print the answer.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8, Failure> {
+    let source = args.target.ask().await?;
+    let mut request = pb::ListObligationsRequest {
+        state: args.state.unwrap_or_default(),
+        from: args.period.from.map(wire::time_point),
+        to: args.period.to.map(wire::time_point),
+        as_of: args.period.as_of.map(wire::time_point),
+        filter: Some(args.filter.filter()),
+        time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+        page_size: PAGE,
+        page_token: String::new(),
+        min_position: args.period.min_position,
+    };
+    let mut answer = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+    request.as_of = answer.as_of.map(|t| pb::TimePoint { kind: Some(pb::time_point::Kind::Instant(t)) });
+    while !answer.next_page_token.is_empty() {
+        request.page_token = std::mem::take(&mut answer.next_page_token);
+        let page = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+        answer.obligations.extend(page.obligations);
+        answer.next_page_token = page.next_page_token;
+    }
+    match format_or_default(args.format) {
+        Format::Json => output::json(&json::obligations(&answer))?,
+        Format::Csv => {
+            let names = [
+                "dossier",
+                "unit",
+                "procedure",
+                "field",
+                "channel",
+                "promise",
+                "state",
+                "defective",
+                "window_closed",
+                "due",
+                "due_date",
+                "missed_at",
+                "deadline",
+                "decided_at",
+                "letter_at",
+            ];
+            let rows = json::obligations(&answer);
+            let rows = rows["obligations"].as_array().into_iter().flatten();
+            output::csv(&names, rows.map(|row| names.iter().map(|n| cell(row, n)).collect()).collect())?;
+        }
+        Format::Table => {
+            let zone = zone_of(&answer.time_zone);
+            let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
+            let header = match lang {
+                Lang::Vi => ["hồ sơ", "đơn vị", "lời hẹn", "hẹn trả", "hạn gửi thư xin lỗi", "tình trạng", "gửi lúc"],
+                Lang::En => ["dossier", "unit", "promise", "due", "letter due by", "state", "sent"],
+            };
+            let rows: Vec<Vec<String>> = answer
+                .obligations
+                .iter()
+                .map(|row| {
+                    let owed = row.obligation.clone().unwrap_or_default();
+                    let closed = match (row.window_closed, lang) {
+                        (false, _) => "",
+                        (true, Lang::Vi) => " (đã hết hạn gửi thư)",
+                        (true, Lang::En) => " (window closed)",
+                    };
+                    vec![
+                        row.dossier.clone(),
+                        row.unit.clone(),
+                        owed.promise.to_string(),
+                        due_text(row.due.as_ref(), &row.due_date, &zone, lang),
+                        at(owed.deadline.as_ref()),
+                        format!("{}{closed}", obligation_name(&owed, lang)),
+                        at(owed.letter_at.as_ref()),
+                    ]
+                })
+                .collect();
+            output::line(&output::table(&header.map(str::to_owned), header.len(), &rows))?;
+        }
+    }
+    Ok(0)
 }
 
 #[derive(clap::Args)]

@@ -206,7 +206,7 @@ fn print(
                 Lang::En => ["rows", "dossiers", "new events", "already there", "rejected"],
             };
             let row = counts.map(|n| output::count(n, lang)).to_vec();
-            output::line(&output::table(&header.map(str::to_owned), 0, vec![row]).to_string())?;
+            output::line(&output::table(&header.map(str::to_owned), 0, &[row]))?;
             match (file, lang) {
                 (Some(file), Lang::Vi) => output::line(&format!("Các dòng bị từ chối: {}", file.display())),
                 (Some(file), Lang::En) => output::line(&format!("What was rejected, and why: {}", file.display())),

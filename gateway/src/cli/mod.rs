@@ -54,6 +54,8 @@ enum Command {
     Dossiers(ask::DossiersArgs),
     /// All about one dossier.
     Dossier(ask::DossierArgs),
+    /// Apologies owed and foreseen.
+    Obligations(ask::ObligationsArgs),
     /// Replay the log as NDJSON.
     Replay(ask::ReplayArgs),
     /// Check every byte of a data directory, changing none.
@@ -110,6 +112,14 @@ impl Failure {
 
     fn status(status: &tonic::Status, lang: Lang) -> Failure {
         let (reason, text) = status::read(status, lang);
+        if reason == "Unknown" {
+            // Not ours: the connection broke, or whoever listens there is no server of this kind.
+            let text = match lang {
+                Lang::Vi => "không có trả lời từ máy chủ; hãy gửi lại, gửi hai lần không sao",
+                Lang::En => "no answer came from the server; send it again, twice does no harm",
+            };
+            return Failure::failed(format!("{text} ({})", status.message()));
+        }
         let code = match status.code() {
             tonic::Code::InvalidArgument => USAGE,
             tonic::Code::DataLoss => DAMAGED,
@@ -130,7 +140,9 @@ impl From<DirectoryError> for Failure {
     fn from(e: DirectoryError) -> Failure {
         match e {
             DirectoryError::Log(e) => e.into(),
-            DirectoryError::OtherZone { .. } => Failure::usage(e),
+            DirectoryError::OtherZone { .. } | DirectoryError::NotEmpty(_) | DirectoryError::NotADirectory(_) => {
+                Failure::usage(e)
+            }
             DirectoryError::Missing(_) | DirectoryError::InUse { .. } | DirectoryError::Io { .. } => Failure::failed(e),
         }
     }
@@ -209,6 +221,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Rates(args) => ask::rates(args, lang).await,
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
+        Command::Obligations(args) => ask::obligations(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Demo(args) => demo::run(args, lang).await,

@@ -64,21 +64,39 @@ pub(super) fn csv(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure
     written(std::io::stdout().lock().write_all(&bytes))
 }
 
-/// A table whose first `keys` columns are text and the others numbers.
-pub(super) fn table(header: &[String], keys: usize, rows: Vec<Vec<String>>) -> Table {
+/// A table whose first `keys` columns are text and the others numbers. Where it is wider than the terminal each row
+/// becomes a block of lines: a number or a code that is broken across lines misleads.
+pub(super) fn table(header: &[String], keys: usize, rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    if std::io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
+    table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(Cell::new));
     for row in rows {
-        table.add_row(row.into_iter().enumerate().map(|(i, text)| {
+        table.add_row(row.iter().enumerate().map(|(i, text)| {
             let alignment = if i < keys { CellAlignment::Left } else { CellAlignment::Right };
             Cell::new(text).set_alignment(alignment)
         }));
     }
-    table
+    let text = table.to_string();
+    let needed = text.lines().next().map_or(0, |line| line.chars().count());
+    match table.width() {
+        Some(width) if std::io::stdout().is_terminal() && needed > usize::from(width) => blocks(header, rows),
+        _ => text,
+    }
+}
+
+/// Each row as lines of name and value; what is empty is left out.
+fn blocks(header: &[String], rows: &[Vec<String>]) -> String {
+    let widest = header.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let line = |(name, value): (&String, &String)| {
+        let pad = widest - name.chars().count();
+        format!("  {name}{:pad$}  {value}\n", "")
+    };
+    let block = |row: &Vec<String>| -> String {
+        header.iter().zip(row).filter(|(_, value)| !value.is_empty()).map(line).collect()
+    };
+    let blocks: Vec<String> = rows.iter().map(block).collect();
+    blocks.join("\n").trim_end().to_owned()
 }
 
 /// A percentage of exact counts, rounded half up to two decimals, in the form of the language.
@@ -137,6 +155,14 @@ mod tests {
         assert_eq!(percent(1, 800, Lang::En), "0.13 %", "0.125 goes up");
         assert_eq!(percent(0, 0, Lang::En), "n/a");
         assert_eq!(percent(7, 7, Lang::Vi), "100,00 %");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_blocks() {
+        let header = ["unit".to_owned(), "on time".to_owned(), "rate".to_owned()];
+        let rows = [vec!["H44".into(), "7".into(), "n/a".into()], vec!["H45".into(), "8".into(), String::new()]];
+        let expected = "  unit     H44\n  on time  7\n  rate     n/a\n\n  unit     H45\n  on time  8";
+        assert_eq!(blocks(&header, &rows), expected);
     }
 
     #[test]

@@ -58,15 +58,16 @@ fn next_line(reader: &mut impl BufRead) -> std::io::Result<Option<Result<String,
         let limit = usize::try_from(LINE_BYTES).unwrap_or(usize::MAX);
         return Ok(Some(Err(Rejection::TooLarge { size: bytes.len() + rest, limit, unit: "bytes" })));
     }
-    let text = String::from_utf8(bytes).map(|t| t.trim().to_owned()).map_err(|_| {
+    // Editors put a byte order mark before the first line; it is no part of the event.
+    let text = String::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}').trim().to_owned()).map_err(|_| {
         let kind = ViolationKind::NotJson("not UTF-8".to_owned());
         Rejection::Malformed(vec![Violation { field: "line".to_owned(), kind }])
     });
     Ok(Some(text))
 }
 
-fn refusal(event_id: Option<String>, reason: &str, message: &str) -> Value {
-    value!({"event_id": event_id, "reason": reason, "message": message})
+fn refusal(line: u64, event_id: Option<String>, reason: &str, message: &str) -> Value {
+    value!({"event_id": event_id, "reason": reason, "message": message, "line": line})
 }
 
 pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
@@ -93,10 +94,13 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
     });
     let (mut refused, mut skipped) = (0_u64, 0_u64);
     let mut taken = Vec::new();
+    let mut first_line = 1;
     // What is there is sent together; nobody who types line by line waits for a full batch.
     while lines.recv_many(&mut taken, TOGETHER).await > 0 {
-        let outcome = send(&source, std::mem::take(&mut taken), lang, &mut skipped).await?;
-        refused += outcome;
+        let lines = std::mem::take(&mut taken);
+        let next_line = first_line + lines.len() as u64;
+        refused += send(&source, first_line, lines, lang, &mut skipped).await?;
+        first_line = next_line;
     }
     let read = reading.join().map_err(|_| Failure::failed("the reader stopped with a defect"))?;
     let closing = source.clone();
@@ -111,25 +115,28 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
 /// Sends lines and prints an answer for each, in their order; returns how many were refused.
 async fn send(
     source: &Source,
+    first_line: u64,
     lines: Vec<Result<String, Rejection>>,
     lang: Lang,
     skipped: &mut u64,
 ) -> Result<u64, Failure> {
     let zone = Zone::VIETNAM;
-    let own = |id: Option<String>, r: &Rejection| refusal(id, r.reason(), messages::rejection(r, &zone).in_lang(lang));
+    let own = |line: u64, id: Option<String>, r: &Rejection| {
+        refusal(line, id, r.reason(), messages::rejection(r, &zone).in_lang(lang))
+    };
     let mut events = Vec::new();
     // An answer that is known already, or the id of the event whose answer is to come.
-    let mut answers: Vec<Result<Value, String>> = Vec::new();
-    for line in lines {
+    let mut answers: Vec<Result<Value, (u64, String)>> = Vec::new();
+    for (number, line) in (first_line..).zip(lines) {
         match line.map(|text| (text.is_empty(), json::line(&text))) {
             Ok((true, _)) => {}
             Ok((false, Line::Event(statement))) => {
-                answers.push(Err(statement.event_id.to_string()));
+                answers.push(Err((number, statement.event_id.to_string())));
                 events.push(pb::BatchEvent { event: Some(wire::event(&statement)), expected_version: None });
             }
             Ok((false, Line::ReplayedLate)) => *skipped += 1,
-            Ok((false, Line::Refused(id, rejection))) => answers.push(Ok(own(id, &rejection))),
-            Err(rejection) => answers.push(Ok(own(None, &rejection))),
+            Ok((false, Line::Refused(id, rejection))) => answers.push(Ok(own(number, id, &rejection))),
+            Err(rejection) => answers.push(Ok(own(number, None, &rejection))),
         }
     }
     let results = record_each(source, events, false).await.map_err(|s| Failure::status(&s, lang))?;
@@ -141,12 +148,12 @@ async fn send(
                 refused += 1;
                 known
             }
-            Err(id) => match results.next().and_then(|r| r.result) {
+            Err((number, id)) => match results.next().and_then(|r| r.result) {
                 Some(pb::record_result::Result::Receipt(receipt)) => json::receipt(&receipt),
                 Some(pb::record_result::Result::Refusal(r)) => {
                     refused += 1;
                     let text = if lang == Lang::Vi { &r.message_vi } else { &r.message_en };
-                    refusal(Some(id), &r.reason, text)
+                    refusal(number, Some(id), &r.reason, text)
                 }
                 None => return Err(Failure::failed("the server left an event without an answer")),
             },

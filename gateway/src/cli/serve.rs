@@ -4,7 +4,7 @@ use super::{Failure, zone};
 use dunghen::serve;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Engine, Options, Purpose};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +16,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "DIR", env = "DUNGHEN_DATA")]
     data: PathBuf,
     /// Where to listen: a loopback address, since there are no identities yet. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070", value_parser = address)]
     listen: SocketAddr,
     /// The time zone of a new directory [default: Asia/Ho_Chi_Minh]; an existing one must have it.
     #[arg(long, value_name = "ZONE", value_parser = zone)]
@@ -24,6 +24,12 @@ pub(super) struct ServeArgs {
     /// Accept a clock that stands before the last record.
     #[arg(long)]
     accept_clock: bool,
+}
+
+/// An address and a port; a name such as localhost is looked up.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let expected = || "expected an address and a port such as 127.0.0.1:7070".to_owned();
+    text.to_socket_addrs().map_err(|_| expected())?.next().ok_or_else(expected)
 }
 
 /// Turns true at the first SIGINT or SIGTERM.
@@ -66,5 +72,6 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
     let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::failed)?;
     served.map_err(Failure::failed)?;
     closed?;
+    println!("dunghen: {} is closed", args.data.display());
     Ok(0)
 }

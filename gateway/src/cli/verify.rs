@@ -46,6 +46,9 @@ pub(super) async fn run(args: VerifyArgs) -> Result<u8, Failure> {
             for finding in &verified.findings {
                 output::line(&format!("  at {}: {}", finding.position, finding.what))?;
             }
+            if !ok {
+                output::line("Do not open it for writing; keep a copy as it is, and restore a backup.")?;
+            }
         }
     }
     Ok(if ok { 0 } else { DAMAGED })

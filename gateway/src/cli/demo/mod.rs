@@ -114,8 +114,10 @@ pub(super) async fn run(args: DemoArgs, lang: Lang) -> Result<u8, Failure> {
     let told = told?;
     served.map_err(Failure::failed)?;
     closed?;
-    if told.is_some() {
-        output::line(&what_next(lang, &path, from, to))?;
+    match (told, lang) {
+        (Some(()), _) => output::line(&what_next(lang, &path, from, to))?,
+        (None, Lang::Vi) => output::line(&format!("\nĐã dừng; dữ liệu nằm tại {}", path.display()))?,
+        (None, Lang::En) => output::line(&format!("\nStopped; the data stays at {}", path.display()))?,
     }
     Ok(0)
 }
@@ -240,8 +242,7 @@ fn verdict(met: Option<bool>, lang: Lang) -> &'static str {
         (Some(true), Lang::En) => "met",
         (Some(false), Lang::Vi) => "KHÔNG ĐẠT",
         (Some(false), Lang::En) => "NOT MET",
-        (None, Lang::Vi) => "không phát sinh",
-        (None, Lang::En) => "n/a",
+        (None, _) => "–",
     }
 }
 
@@ -250,17 +251,17 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
         Lang::Vi => [
             "đơn vị",
             "lĩnh vực",
-            "tiếp nhận",
-            "đang giải quyết",
+            "nhận",
+            "đang xử lý",
             "quá hạn",
-            "trước và đúng hạn",
-            "trễ hạn",
+            "trước, đúng hạn",
+            "trễ",
             "tỷ lệ",
             "> 99 %",
             "phải xin lỗi",
-            "kịp thời",
-            "muộn",
-            "chưa",
+            "kịp",
+            "gửi muộn",
+            "chưa gửi",
             "tỷ lệ",
             "= 100 %",
         ],
@@ -274,7 +275,7 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
             "late",
             "rate",
             "> 99 %",
-            "apologies due",
+            "apologies",
             "in time",
             "late",
             "missing",
@@ -315,7 +316,7 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
         .collect();
     let total = if lang == Lang::Vi { "tổng" } else { "total" };
     rows.push(cells(vec![total.to_owned(), String::new()], answer.total.unwrap_or_default()));
-    let table = output::table(&header.map(str::to_owned), 2, rows);
+    let table = output::table(&header.map(str::to_owned), 2, &rows);
     let load = |n: &AtomicU64| output::count(n.load(Ordering::Relaxed), lang);
     let (recorded, twice, refused) = (load(&tally.recorded), load(&tally.duplicates), load(&tally.refused));
     let last = tally.last_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -324,11 +325,13 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
     match lang {
         Lang::Vi => format!(
             "{at} (giờ mô phỏng) · vị trí {position} · {recorded} sự kiện đã ghi, {twice} gửi lặp, {refused} bị từ \
-             chối\n{table}\nTừ chối gần nhất: {last}"
+             chối\nHồ sơ tiếp nhận trong kỳ (định nghĩa `received`; hồ sơ đang giải quyết tính theo hiện trạng)\n{table}\n\
+             Từ chối gần nhất: {last}"
         ),
         Lang::En => format!(
             "{at} (simulated) · position {position} · {recorded} events recorded, {twice} sent twice, {refused} \
-             refused\n{table}\nLast refusal: {last}"
+             refused\nDossiers received (definition `received`: those still open count as they stand)\n{table}\n\
+             Last refusal: {last}"
         ),
     }
 }
@@ -376,15 +379,20 @@ fn what_next(lang: Lang, path: &std::path::Path, from: Date, to: Date) -> String
         ),
     };
     let commands = [
-        format!("rates --data {dir} --definition resolved --from {from} --to {to} --by month"),
-        format!("dossiers --data {dir} --state apology-missing --as-of {last}"),
-        format!("dossiers --data {dir} --state late --as-of {last}"),
+        format!("rates --data {dir} --definition received --from {from} --to {to} --by month --format table"),
+        format!("dossiers --data {dir} --state apology-missing --as-of {last} --format table"),
+        format!("dossiers --data {dir} --state late --as-of {last} --format table"),
         format!("replay --data {dir}"),
         format!("verify --data {dir}"),
     ];
+    // As it was called: by cargo from a checkout, or by its own name.
+    let program = match std::env::var_os("CARGO") {
+        Some(_) => "cargo run --release --".to_owned(),
+        None => std::env::args().next().unwrap_or_else(|| "dunghen".to_owned()),
+    };
     let mut text = format!("\n{hint}\n");
     for (command, what) in commands.iter().zip(list) {
-        text.push_str(&format!("  cargo run --release -- {command}   # {what}\n"));
+        text.push_str(&format!("  {program} {command}   # {what}\n"));
     }
     text
 }
