@@ -1,7 +1,7 @@
 //! `compare`: the raw file, the engine and the server, on one disk, in one run, in one table.
 //!
-//! A disk is not equally fast at all times. So each raw measurement is made in two halves, one before and one after what
-//! is held against it. Each measurement writes into a directory of its own, is warmed up before it counts, and ends
+//! A disk is not equally fast at all times. So appending to the raw file is measured in two halves, one before and one after
+//! what is held against it. Each measurement writes into a directory of its own, is warmed up before it counts, and ends
 //! with a replay of its log: it must hold exactly what was acknowledged.
 
 use crate::drive::{Load, drive};
@@ -123,9 +123,11 @@ impl Bench<'_> {
         let engine = self.engine_writes(work)?;
         let server = self.server_writes(work)?;
         file.then(&raw::append(&path, work.group, self.time / 2)?);
+        let disk = raw::overwrite(&path, work.group, self.time / 2)?;
         std::fs::remove_file(&path)?;
-        let name = format!("append, groups of {}", table::per_second(work.group as f64).trim_end_matches(".0"));
-        self.row(&name, FILE, &file, Some(&file));
+        let group = if work.group == 1000 { "1,000".to_owned() } else { work.group.to_string() };
+        self.row(&format!("append, groups of {group}"), FILE, &file, Some(&file));
+        self.row(&format!("overwrite, groups of {group}"), FILE, &disk, Some(&file));
         let name = if work.batch > 0 { format!("{}, 1 in flight", work.name) } else { work.name.to_owned() };
         self.row(&name, ENGINE, &engine, Some(&file));
         let name = match work.connections {

@@ -36,7 +36,7 @@ fn file_system(mounts: &str, path: &Path) -> String {
     let mounted = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ');
         let (_, point, kind) = (words.next()?, words.next()?, words.next()?);
-        path.starts_with(point).then(|| (point.len(), kind))
+        path.starts_with(point).then_some((point.len(), kind))
     });
     mounted.max_by_key(|(length, _)| *length).map_or("unknown", |(_, kind)| kind).to_owned()
 }

@@ -52,13 +52,14 @@ fn compare_measures_everything_and_every_record_is_there() {
     let output = benches(&["compare", "--seconds", "0.05", "--dossiers", "300", "--format", "json"]);
     let rows = json(&output);
     let rows = rows.as_array().expect("an array");
-    assert_eq!(rows.len(), 16, "{rows:#?}");
+    assert_eq!(rows.len(), 19, "{rows:#?}");
     for row in rows {
         let columns: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(columns, ["work", "system", "events_per_s", "p50_ms", "p99_ms", "ratio_to_file"]);
         assert!(row["events_per_s"].as_f64().is_some_and(|n| n > 0.0), "{row}");
-        let writes =
-            ["append", "record", "batches"].iter().any(|w| row["work"].as_str().is_some_and(|n| n.starts_with(w)));
+        let writes = ["append", "overwrite", "record", "batches"]
+            .iter()
+            .any(|w| row["work"].as_str().is_some_and(|n| n.starts_with(w)));
         assert_eq!(row["ratio_to_file"].is_f64(), writes, "{row}");
     }
 }
