@@ -1,8 +1,8 @@
 //! `compare`: the raw file, the engine and the server, on one disk, in one run, in one table.
 //!
-//! A disk is not equally fast at all times. So appending to the raw file is measured in two halves, one before and one after
-//! what is held against it. Each measurement writes into a directory of its own, is warmed up before it counts, and ends
-//! with a replay of its log: it must hold exactly what was acknowledged.
+//! A disk is not equally fast at all times. So appending to the raw file is measured in two halves, one before and one
+//! after what is held against it. Each measurement writes into a directory of its own, is warmed up before it counts,
+//! and ends with a replay of its log: it must hold exactly what was acknowledged.
 
 use crate::drive::{Load, drive};
 use crate::query::{self, QUESTIONS};
@@ -10,7 +10,7 @@ use crate::sample::Sample;
 use crate::server::Server;
 use crate::stories::Stories;
 use crate::table::{self, Row};
-use crate::{Failure, Format, disk, local, raw};
+use crate::{Failure, Format, disk, local, print, raw};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -76,21 +76,20 @@ pub(crate) fn run(runtime: &Runtime, args: &CompareArgs) -> Result<(), Failure> 
     }
     let (records, bytes) = bench.reads(dossiers)?;
     match args.format {
-        Format::Json => println!("{}", table::json(&bench.rows)),
+        Format::Json => print(&table::json(&bench.rows).to_string()),
         Format::Table => {
             let cores = std::thread::available_parallelism().map_or(0, usize::from);
-            println!("{}", table::text(&bench.rows));
-            println!(
+            print(&table::text(&bench.rows))?;
+            print(&format!(
                 "{cores} cores, shared by client and server; scratch on {file_system}; {seconds} s a measurement.\n\
                  Raw records {} bytes; ours {bytes:.0} on average before compression.\n\
                  Reads are of {} records of {} dossiers; events/s there means answers or records.",
                 raw::RECORD_BYTES,
                 table::per_second(records as f64),
                 table::per_second(dossiers as f64),
-            );
+            ))
         }
     }
-    Ok(())
 }
 
 impl Bench<'_> {

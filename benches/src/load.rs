@@ -1,7 +1,7 @@
 //! `load`: puts load on a running server and says how it took it.
 
 use crate::drive::{Load, drive};
-use crate::{Failure, Format, table};
+use crate::{Failure, Format, print, table};
 use serde_json::json;
 use std::time::Duration;
 
@@ -64,18 +64,18 @@ pub(crate) async fn run(args: LoadArgs) -> Result<(), Failure> {
             report["max_ms"] = json!(sample.max_ms());
             report["refused"] = json!(driven.refused);
             report["errors"] = json!(driven.errors);
-            println!("{report}");
+            print(&report.to_string())?;
         }
         Format::Table => {
             let rate = sample.per_second().map_or_else(|| "–".to_owned(), table::per_second);
-            println!("{} events in {:.1} s: {rate} events/s", sample.done, sample.elapsed.as_secs_f64());
+            print(&format!("{} events in {:.1} s: {rate} events/s", sample.done, sample.elapsed.as_secs_f64()))?;
             let times = QUANTILES.map(|(name, part)| (name, sample.quantile_ms(part)));
             let times = times.into_iter().chain([("max_ms", sample.max_ms())]).map(|(name, ms)| {
                 let name = name.trim_end_matches("_ms").replace("p99_9", "p99.9");
                 format!("{name} {} ms", ms.map_or_else(|| "–".to_owned(), table::milliseconds))
             });
-            println!("{}", times.collect::<Vec<_>>().join(" · "));
-            println!("refused {} · errors {}", driven.refused, driven.errors);
+            print(&times.collect::<Vec<_>>().join(" · "))?;
+            print(&format!("refused {} · errors {}", driven.refused, driven.errors))?;
         }
     }
     if let Some(said) = &driven.said {

@@ -53,6 +53,14 @@ enum Format {
     Json,
 }
 
+/// Writes to standard output; unlike `println!` it does not panic if nobody reads any more.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let outcome =

@@ -16,7 +16,7 @@ pub(crate) async fn serve(data: PathBuf) -> Result<(), Failure> {
     let listener = dunghen::serve::bind(([127, 0, 0, 1], 0).into()).await?;
     let engine =
         tokio::task::spawn_blocking(move || Engine::open(&data, Options::new(Purpose::Write))).await?.map(Arc::new)?;
-    println!("http://{}", listener.local_addr()?);
+    crate::print(&format!("http://{}", listener.local_addr()?))?;
     let (stop, stopped) = watch::channel(false);
     std::thread::spawn(move || {
         // Whatever ends the input, an error too, means that nobody asks any more.
