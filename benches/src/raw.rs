@@ -23,11 +23,13 @@ pub(crate) fn append(path: &Path, group: usize, time: Duration) -> Result<Sample
     write(&mut file, group, time, u64::MAX)
 }
 
-/// Writes groups over a file that does not grow.
+/// Writes groups over a file that does not grow, after a warm-up.
 pub(crate) fn overwrite(path: &Path, group: usize, time: Duration) -> Result<Sample, Failure> {
     std::fs::write(path, vec![1; WRITTEN_BYTES])?;
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.sync_all()?;
+    // The disk may still be busy with what was just written.
+    write(&mut file, group, time / 2, WRITTEN_BYTES as u64)?;
     write(&mut file, group, time, WRITTEN_BYTES as u64)
 }
 
