@@ -1,2 +1,81 @@
-//! stub
-fn main() {}
+//! Measurements of Đúng Hẹn beside the limit of the disk (`compare`), and a load tool for a running server (`load`).
+//!
+//! Nothing here is part of the product. Every number comes from work that was really done and checked: an answer that
+//! is not a receipt, or a record that is missing from the log at the end, ends the run with an error.
+
+mod compare;
+mod disk;
+mod drive;
+mod load;
+mod local;
+mod query;
+mod raw;
+mod sample;
+mod server;
+mod stories;
+mod table;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a measurement that cannot be made says.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measurements of Đúng Hẹn.
+#[derive(Parser)]
+#[command(name = "dunghen-benches")]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Measures the raw file, the engine and the server on one disk, in one run, and prints one table.
+    Compare(compare::CompareArgs),
+    /// Puts load on a running server.
+    Load(load::LoadArgs),
+    /// The server of `compare`: a process of its own, so that it shares no thread with the client.
+    #[command(name = "__serve", hide = true)]
+    Serve {
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+/// How to print.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Writes to standard output; unlike `println!` it does not panic if nobody reads any more.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|runtime| {
+            match args.what {
+                What::Compare(args) => compare::run(&runtime, &args),
+                What::Load(args) => runtime.block_on(load::run(args)),
+                What::Serve { data } => runtime.block_on(server::serve(data)),
+            }
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("dunghen-benches: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
