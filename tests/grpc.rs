@@ -228,3 +228,30 @@ async fn health_and_reflection_answer() {
     let names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
     assert!(names.contains(&"dunghen.v1.DeskService".to_owned()), "{names:?}");
 }
+
+/// What an import says again is a duplicate, whatever the id that its ordinal makes.
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_not_told_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let source = server.connect().await;
+    let asked = |id: u32, day: u32| {
+        event(json!({
+            "event_id": format!("0198c0de-0000-7000-8000-{id:012}"), "dossier": "A", "type": "SupplementRequested",
+            "occurred_at": format!("2025-09-{day:02}T09:00:00+07:00"),
+        }))
+    };
+    let imported =
+        |events: Vec<pb::Event>| pb::RecordBatchRequest { imported: true, ..batch(events, pb::BatchMode::Each) };
+    let received = event(json!({"dossier": "A", "type": "Received", "unit": "H44.22"}));
+    // Twice the same in one file is twice; the file once more is nothing.
+    let first = vec![received.clone(), asked(1, 5), asked(2, 5)];
+    let answer = source.record_batch(imported(first.clone())).await.unwrap();
+    assert_eq!(reasons(&answer), ["at 0", "at 1", "at 2"]);
+    let answer = source.record_batch(imported(first)).await.unwrap();
+    assert_eq!(reasons(&answer), ["at 0", "at 1", "at 2"]);
+    // The file has grown in its middle, so the ordinals have shifted: what is new is refused aloud, nothing is doubled.
+    let grown = vec![received, asked(1, 4), asked(2, 5), asked(3, 5), asked(4, 6)];
+    let answer = source.record_batch(imported(grown)).await.unwrap();
+    assert_eq!(reasons(&answer), ["at 0", "EVENT_ID_REUSED", "at 1", "at 2", "at 3"]);
+}

@@ -81,7 +81,9 @@ pub(crate) async fn replay(url: &str) -> Result<(Replayed, Duration), Failure> {
     let mut records = client.replay(pb::ReplayRequest::default()).await?.into_inner();
     let mut found = Replayed { said: 0, late: 0 };
     while let Some(answer) = records.message().await? {
-        let record = answer.record.ok_or("an answer without a record")?;
+        let Some(pb::replay_response::Item::Record(record)) = answer.item else {
+            return Err("an answer without a record".into());
+        };
         if record.position != found.said + found.late {
             return Err(format!("position {} follows {}", record.position, found.said + found.late).into());
         }

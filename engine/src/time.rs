@@ -3,7 +3,7 @@
 //! One *tick* is a millisecond, the resolution of the log. This room reads no clock: what "now" is comes in as an
 //! argument, so that every figure can be computed again. It knows nothing of working days; those are a calendar's.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use std::fmt;
 
@@ -134,8 +134,26 @@ impl fmt::Display for Date {
 }
 
 /// A time zone of the IANA database, by which instants have local dates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Zone(Tz);
+#[derive(Clone, Copy, Debug)]
+pub struct Zone {
+    tz: Tz,
+    /// If the clocks of the zone were never changed since 1980: what they are ahead of UTC, in milliseconds. Saves the
+    /// search in the table of changes, which would otherwise dominate folds and scans.
+    steady: Option<i64>,
+}
+
+/// From here on a steady zone is steady: 1980-01-01T00:00:00Z.
+const STEADY_SINCE: i64 = 315_532_800_000;
+/// Up to here its table was looked at: 2100-01-01T00:00:00Z.
+const STEADY_UNTIL: i64 = 4_102_444_800_000;
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        self.tz == other.tz
+    }
+}
+
+impl Eq for Zone {}
 
 /// What a wall-clock time without an offset stands for in a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,32 +168,49 @@ pub enum LocalTime {
 
 impl Zone {
     /// Asia/Ho_Chi_Minh, the default of a new data directory.
-    pub const VIETNAM: Zone = Zone(Tz::Asia__Ho_Chi_Minh);
+    pub const VIETNAM: Zone = Zone { tz: Tz::Asia__Ho_Chi_Minh, steady: Some(7 * 3_600_000) };
     /// Coordinated Universal Time.
-    pub const UTC: Zone = Zone(Tz::UTC);
+    pub const UTC: Zone = Zone { tz: Tz::UTC, steady: Some(0) };
 
     /// The zone of an IANA name such as `Europe/Amsterdam`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Zone> {
-        name.parse().ok().map(Zone)
+        let tz: Tz = name.parse().ok()?;
+        let offset = |ms: i64| {
+            let utc = DateTime::from_timestamp_millis(ms)?.naive_utc();
+            Some(i64::from(tz.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * 1000)
+        };
+        let first = offset(STEADY_SINCE)?;
+        // No zone was ever changed for less than a week.
+        let mut weeks = (STEADY_SINCE..=STEADY_UNTIL).step_by(7 * 86_400_000);
+        let steady = weeks.all(|ms| offset(ms) == Some(first)).then_some(first);
+        Some(Zone { tz, steady })
     }
 
     /// Its IANA name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.0.name()
+        self.tz.name()
+    }
+
+    /// What to add to this instant for the clock on the wall, if the zone is steady then.
+    fn steady_offset(&self, at: Timestamp) -> Option<i64> {
+        self.steady.filter(|_| (STEADY_SINCE..STEADY_UNTIL).contains(&at.0))
     }
 
     /// The local date of an instant.
     #[must_use]
     pub fn date(&self, at: Timestamp) -> Date {
-        Date::from_naive(at.utc().with_timezone(&self.0).date_naive())
+        if let Some(offset) = self.steady_offset(at) {
+            return Date(i32::try_from((at.0 + offset).div_euclid(MS_PER_DAY)).unwrap_or(i32::MAX));
+        }
+        Date::from_naive(at.utc().with_timezone(&self.tz).date_naive())
     }
 
     /// Milliseconds since local midnight, by the clock on the wall.
     #[must_use]
     pub fn time_of_day(&self, at: Timestamp) -> i64 {
-        let local = at.utc().with_timezone(&self.0);
+        let local = at.utc().with_timezone(&self.tz);
         i64::from(local.num_seconds_from_midnight()) * 1000 + i64::from(local.timestamp_subsec_millis())
     }
 
@@ -183,7 +218,7 @@ impl Zone {
     #[must_use]
     pub fn local(&self, wall: NaiveDateTime) -> LocalTime {
         let ms = |t: DateTime<Tz>| Timestamp(t.timestamp_millis());
-        match self.0.from_local_datetime(&wall) {
+        match self.tz.from_local_datetime(&wall) {
             chrono::LocalResult::Single(t) => LocalTime::Once(ms(t)),
             chrono::LocalResult::Ambiguous(a, b) => LocalTime::Twice(ms(a).min(ms(b)), ms(a).max(ms(b))),
             chrono::LocalResult::None => LocalTime::Never,
@@ -195,6 +230,11 @@ impl Zone {
     /// Where the clock skips midnight (or a whole date, as Samoa did in 2011) this is the tick after the gap.
     #[must_use]
     pub fn first_tick(&self, date: Date) -> Timestamp {
+        // A day of margin, so that the answer lies in the steady time, too.
+        let midnight = i64::from(date.0) * MS_PER_DAY;
+        if let Some(offset) = self.steady.filter(|_| (STEADY_SINCE + MS_PER_DAY..STEADY_UNTIL).contains(&midnight)) {
+            return Timestamp(midnight - offset);
+        }
         let midnight = date.naive().and_time(chrono::NaiveTime::MIN);
         match self.local(midnight) {
             LocalTime::Once(t) | LocalTime::Twice(t, _) => t,
@@ -250,6 +290,28 @@ mod tests {
         let d = Date::parse("2025-09-30").expect("date");
         assert_eq!(Zone::VIETNAM.last_tick(d), at("2025-09-30T16:59:59.999Z"));
         assert_eq!(Zone::UTC.last_tick(d), at("2025-09-30T23:59:59.999Z"));
+    }
+
+    /// The short way gives what the table of changes gives, around its ends as well.
+    #[test]
+    fn steady_zones_are_computed_as_the_others() {
+        for name in ["Asia/Ho_Chi_Minh", "UTC", "Asia/Kolkata", "Asia/Tokyo", "Europe/Amsterdam", "America/New_York"] {
+            let zone = Zone::parse(name).expect(name);
+            assert_eq!(zone.steady.is_some(), !name.contains("Amsterdam") && !name.contains("York"), "{name}");
+            let table = Zone { steady: None, ..zone };
+            let mut ms = STEADY_SINCE - 40 * MS_PER_DAY;
+            while ms < STEADY_UNTIL + 40 * MS_PER_DAY {
+                let (at, date) = (Timestamp(ms), table.date(Timestamp(ms)));
+                assert_eq!(zone.date(at), date, "{name} {at}");
+                assert_eq!(zone.first_tick(date), table.first_tick(date), "{name} {date}");
+                ms += if ms < STEADY_SINCE + 2 * MS_PER_DAY || ms > STEADY_UNTIL - 2 * MS_PER_DAY {
+                    599_000
+                } else {
+                    99_999_999
+                };
+            }
+        }
+        assert_eq!(Zone::parse("Asia/Ho_Chi_Minh").map(|z| z.steady), Some(Zone::VIETNAM.steady));
     }
 
     #[test]

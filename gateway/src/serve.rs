@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 /// The largest message taken: a full batch fits.
 pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -81,7 +81,8 @@ pub async fn serve(
         .add_service(supervisor)
         .add_service(auditor)
         .serve_with_incoming_shutdown(
-            TcpListenerStream::new(listener),
+            // Small answers must not wait for the client's acknowledgement of the ones before (Nagle): 40 ms each.
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
             // An error means that the sender is gone: that, too, is a reason to stop.
             async move { while !*told.borrow_and_update() && told.changed().await.is_ok() {} },
         );

@@ -144,6 +144,10 @@ impl GroupKey {
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].1
     }
+
+    fn is_time(self) -> bool {
+        matches!(self, GroupKey::Day | GroupKey::Month | GroupKey::Quarter | GroupKey::Year)
+    }
 }
 
 /// What is asked.
@@ -357,14 +361,27 @@ impl Views {
         let window = Window::new(from, to, as_of);
         let mut total = Figures::default();
         let mut groups: HashMap<Numbers, Figures> = HashMap::new();
+        let by_time = query.by.iter().any(|key| key.is_time());
+        let mut added: Vec<(Figure, Timestamp)> = Vec::new();
         for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
             let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
+            added.clear();
             contributions(row, &timeline, query.definition, &self.home, &zone, window, |figure, moment| {
-                total.count(figure);
-                if !query.by.is_empty() {
-                    groups.entry(numbers(row, &query.by, moment, &zone)).or_default().count(figure);
-                }
+                added.push((figure, moment));
             });
+            for (figure, _) in &added {
+                total.count(*figure);
+            }
+            if query.by.is_empty() {
+                continue;
+            }
+            // What counts at one moment counts in one group; without time keys all of a dossier does.
+            for counted in added.chunk_by(|a, b| !by_time || a.1 == b.1) {
+                let group = groups.entry(numbers(row, &query.by, counted[0].1, &zone)).or_default();
+                for (figure, _) in counted {
+                    group.count(*figure);
+                }
+            }
         }
         let mut groups: Vec<Group> =
             groups.into_iter().map(|(numbers, figures)| Group { key: self.key(&query.by, numbers), figures }).collect();

@@ -4,6 +4,7 @@ use super::{Failure, zone};
 use dunghen::serve;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Engine, Options, Purpose};
+use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,11 @@ pub(super) struct ServeArgs {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let expected = || "expected an address and a port such as 127.0.0.1:7070".to_owned();
     text.to_socket_addrs().map_err(|_| expected())?.next().ok_or_else(expected)
+}
+
+/// Says something to whoever started the server; it goes on if nobody listens any more.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Turns true at the first SIGINT or SIGTERM.
@@ -62,16 +68,12 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
     let engine = tokio::task::spawn_blocking(move || Engine::open(&path, options)).await.map_err(Failure::failed)??;
     let engine = Arc::new(engine);
     let address = listener.local_addr()?;
-    println!(
-        "dunghen: {} serves at http://{address} ({} records, {})",
-        args.data.display(),
-        engine.position(),
-        engine.zone().name()
-    );
+    let (path, position, zone) = (args.data.display(), engine.position(), engine.zone());
+    say(&format!("dunghen: {path} serves at http://{address} ({position} records, {})", zone.name()));
     let served = serve::serve(listener, Arc::clone(&engine), stopped).await;
     let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::failed)?;
     served.map_err(Failure::failed)?;
     closed?;
-    println!("dunghen: {} is closed", args.data.display());
+    say(&format!("dunghen: {} is closed", args.data.display()));
     Ok(0)
 }
