@@ -460,7 +460,11 @@ proptest! {
                         prop_assert_eq!(f(F::Cohort), f(F::Returned));
                         prop_assert_eq!(f(F::Early) + f(F::OnDue), f(F::OnTime));
                     }
+                    Cohort::Received if query.definition.judges_exits => {
+                        prop_assert_eq!(f(F::Cohort), f(F::Received));
+                    }
                     Cohort::Received => prop_assert!(f(F::Cohort) <= f(F::Received)),
+                    Cohort::Decided => prop_assert_eq!(f(F::Early) + f(F::OnDue), f(F::OnTime)),
                 }
             }
         }
