@@ -255,3 +255,36 @@ async fn history_is_not_told_twice() {
     let answer = source.record_batch(imported(grown)).await.unwrap();
     assert_eq!(reasons(&answer), ["at 0", "EVENT_ID_REUSED", "at 1", "at 2", "at 3"]);
 }
+
+/// A past `as_of` shows the promise as it stood: a wait that ended later has not moved it yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_shown_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let source = server.connect().await;
+    let at = |day: u32| format!("2025-09-{day:02}T09:00:00+07:00");
+    for value in [
+        json!({"type": "Received", "occurred_at": at(3), "unit": "H44", "due_date": "2025-09-10"}),
+        json!({"type": "SupplementRequested", "occurred_at": at(5)}),
+        json!({"type": "Supplemented", "occurred_at": at(8), "due_date": "2025-09-30"}),
+    ] {
+        let mut value = value;
+        value["dossier"] = json!("A");
+        source.record(request(event(value))).await.unwrap();
+    }
+    for (day, due) in [("2025-09-04", "2025-09-10"), ("2025-09-06", "2025-09-10"), ("2025-09-09", "2025-09-30")] {
+        let as_of = || Some(pb::TimePoint { kind: Some(pb::time_point::Kind::Date(day.to_owned())) });
+        let detail = pb::GetDossierRequest { dossier: "A".into(), as_of: as_of(), ..Default::default() };
+        let detail = source.get_dossier(detail).await.unwrap();
+        assert_eq!(detail.promises[0].due_date, due, "{day}");
+        let list = pb::ListDossiersRequest { as_of: as_of(), ..Default::default() };
+        assert_eq!(source.list_dossiers(list).await.unwrap().dossiers[0].due_date, due, "{day}");
+    }
+    let soon = pb::ListDossiersRequest {
+        state: "due-soon".into(),
+        due_within_hours: 160,
+        as_of: Some(pb::TimePoint { kind: Some(pb::time_point::Kind::Date("2025-09-04".to_owned())) }),
+        ..Default::default()
+    };
+    assert_eq!(source.list_dossiers(soon).await.unwrap().dossiers.len(), 1);
+}

@@ -121,6 +121,21 @@ fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, S
     })
 }
 
+/// The bounds of a period, which must not be the wrong way round.
+fn period(
+    from: Option<pb::TimePoint>,
+    to: Option<pb::TimePoint>,
+    zone: &Zone,
+) -> Result<(Option<Moment>, Option<Moment>), Status> {
+    let (from, to) = (moment("from", from)?, moment("to", to)?);
+    if let (Some(first), Some(end)) = (from, to)
+        && first.bound(zone) > end.bound(zone)
+    {
+        return Err(status::bad_question("to", "phải sau from", "must not be before from"));
+    }
+    Ok((from, to))
+}
+
 fn definition(id: &str) -> Result<Definition, Status> {
     rules::definition(id).ok_or_else(|| {
         let ids: Vec<&str> = rules::DEFINITIONS.iter().map(|d| d.id).collect();
@@ -249,14 +264,16 @@ impl SupervisorService for Services {
             }
             by.push(key);
         }
+        let zone = zone(&request.time_zone)?;
+        let (from, to) = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
         let query = RatesQuery {
             definition: definition(&request.definition)?,
-            from: moment("from", request.from)?,
-            to: moment("to", request.to)?,
+            from,
+            to,
             as_of: self.as_of(request.as_of)?,
             by: by.clone(),
             filter: filter(request.filter),
-            zone: zone(&request.time_zone)?,
+            zone,
         };
         let engine = Arc::clone(&self.engine);
         let answer = ask(move || engine.rates(&query)).await?;
@@ -280,17 +297,19 @@ impl SupervisorService for Services {
                 Some(Some(one_of("outcome", name, OutcomeFilter::parse(name), &OutcomeFilter::ALL.map(|(_, n)| n))?))
             }
         };
+        let zone = zone(&request.time_zone)?;
+        let (from, to) = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
         let hours = if request.due_within_hours == 0 { DEFAULT_SOON_HOURS } else { request.due_within_hours };
         let query = ListQuery {
             state,
             outcome,
             definition: definition(if request.definition.is_empty() { "resolved" } else { &request.definition })?,
-            from: moment("from", request.from)?,
-            to: moment("to", request.to)?,
+            from,
+            to,
             as_of: self.as_of(request.as_of)?,
             due_within_ms: i64::from(hours) * 3_600_000,
             filter: filter(request.filter),
-            zone: zone(&request.time_zone)?,
+            zone,
             page_size: page_size(request.page_size),
             after: page_token(&request.page_token)?,
         };
@@ -332,16 +351,18 @@ impl SupervisorService for Services {
         let (metadata, _, request) = request.into_parts();
         self.reach(request.min_position, &metadata).await?;
         let names = ObligationFilter::ALL.map(|(_, n)| n);
+        let zone = zone(&request.time_zone)?;
+        let (from, to) = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
         let query = ObligationQuery {
             state: match request.state.as_str() {
                 "" => None,
                 name => Some(one_of("state", name, ObligationFilter::parse(name), &names)?),
             },
-            from: moment("from", request.from)?,
-            to: moment("to", request.to)?,
+            from,
+            to,
             as_of: self.as_of(request.as_of)?,
             filter: filter(request.filter),
-            zone: zone(&request.time_zone)?,
+            zone,
             page_size: page_size(request.page_size),
             after: obligation_token(&request.page_token)?,
         };

@@ -136,8 +136,21 @@ impl Timeline {
     /// Folds the entries of a dossier; `None` if it was never received.
     #[must_use]
     pub fn fold(entries: &[Entry], home: &Zone, by: Comparison<'_>) -> Option<Timeline> {
+        Timeline::fold_until(entries, home, by, Timestamp::MAX)
+    }
+
+    /// Folds what had occurred by `c`. No figure needs this; it shows the promises as they stood, before later waits
+    /// shifted them. What the whole log says decides all the same whether a `Returned` is an end.
+    #[must_use]
+    pub fn fold_until(entries: &[Entry], home: &Zone, by: Comparison<'_>, c: Timestamp) -> Option<Timeline> {
         let reception = entries.iter().find(|e| matches!(e.act, Act::Received(_)))?;
-        Some(Fold::new(reception, home, by).run(entries))
+        Some(Fold::new(reception, home, by).run(entries, c))
+    }
+
+    /// Whether something occurred after `c`, so that promises may have been shifted since.
+    #[must_use]
+    pub fn goes_on_after(entries: &[Entry], c: Timestamp) -> bool {
+        entries.iter().any(|e| e.occurred_at > c)
     }
 
     /// The newest promise of the unbroken run, among those given by `c`.
@@ -258,11 +271,12 @@ impl<'a> Fold<'a> {
         fold
     }
 
-    fn run(mut self, entries: &[Entry]) -> Timeline {
+    fn run(mut self, entries: &[Entry], c: Timestamp) -> Timeline {
         let received = self.reception.occurred_at;
         let end = end_of(entries, self.reception);
         let after_reception = entries.iter().filter(|e| e.position > self.reception.position);
         let mut order: Vec<(Timestamp, &Entry)> = after_reception.map(|e| (counts_at(e, received), e)).collect();
+        order.retain(|(t, _)| *t <= c);
         order.sort_by_key(|(t, e)| (*t, e.position));
         for (t, entry) in order {
             let ended = self.timeline.end.is_some();

@@ -8,7 +8,7 @@ mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError};
-use crate::dossier::{Code, Command, Due, EventType, Rejection};
+use crate::dossier::{Code, Command, Comparison, Due, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
 use crate::record::Record;
 use crate::rules::DEFINITIONS;
@@ -419,8 +419,11 @@ impl Engine {
             Moment::Instant(t) => t,
             Moment::Date(d) => self.shared.home.last_tick(d),
         };
-        let by_date = row.by_date.as_ref();
-        let missed_at_instant = |i: usize| row.by_instant.as_ref()?.promises.get(i)?.missed.filter(|m| *m <= as_of);
+        let (home, entries) = (&self.shared.home, &row.dossier.entries);
+        let by_date = Timeline::fold_until(entries, home, Comparison::Date(home), as_of);
+        let by_instant = Timeline::fold_until(entries, home, Comparison::Instant, as_of);
+        let by_date = by_date.as_ref();
+        let missed_at_instant = |i: usize| by_instant.as_ref()?.promises.get(i)?.missed.filter(|m| *m <= as_of);
         let current = by_date.and_then(|t| t.current(as_of));
         let promises = by_date.into_iter().flat_map(|t| t.promises.iter().enumerate());
         let promises = promises

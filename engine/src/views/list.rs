@@ -253,7 +253,7 @@ impl Views {
         let c = window.c;
         let mut found: Vec<(Timestamp, &Row)> = Vec::new();
         for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
-            let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
+            let Some(timeline) = row.timeline_at(query.definition, &self.home, &zone, c) else { continue };
             if timeline.received > c || !self.admitted(query, row, &timeline, &zone, window) {
                 continue;
             }
@@ -271,7 +271,7 @@ impl Views {
         let items = found
             .into_iter()
             .map(|(_, row)| {
-                let timeline = row.timeline(query.definition, &self.home, &zone);
+                let timeline = row.timeline_at(query.definition, &self.home, &zone, c);
                 let why = timeline.as_deref().filter(|_| query.outcome.is_some());
                 let why = why.and_then(|t| why_of(t, query.definition, &zone, c));
                 Item { why, ..row.item(timeline.as_deref(), query.definition, c) }

@@ -31,14 +31,18 @@ pub enum Moment {
 }
 
 impl Moment {
-    fn bound(self, zone: &Zone) -> Timestamp {
+    /// The instant as a bound of a period.
+    #[must_use]
+    pub fn bound(self, zone: &Zone) -> Timestamp {
         match self {
             Moment::Instant(t) => t,
             Moment::Date(d) => zone.first_tick(d),
         }
     }
 
-    fn as_of(self, zone: &Zone) -> Timestamp {
+    /// The instant as an `as_of`.
+    #[must_use]
+    pub fn as_of(self, zone: &Zone) -> Timestamp {
         match self {
             Moment::Instant(t) => t,
             Moment::Date(d) => zone.last_tick(d),
@@ -126,6 +130,21 @@ impl Row {
             ComparedBy::Date if zone == home => self.by_date.as_ref().map(Cow::Borrowed),
             ComparedBy::Date => Timeline::fold(&self.dossier.entries, home, Comparison::Date(zone)).map(Cow::Owned),
         }
+    }
+}
+
+impl Row {
+    /// The same, with the promises as they stood at `c`.
+    fn timeline_at(&self, definition: Definition, home: &Zone, zone: &Zone, c: Timestamp) -> Option<Cow<'_, Timeline>> {
+        let entries = &self.dossier.entries;
+        if !Timeline::goes_on_after(entries, c) {
+            return self.timeline(definition, home, zone);
+        }
+        let by = match definition.compared_by {
+            ComparedBy::Instant => Comparison::Instant,
+            ComparedBy::Date => Comparison::Date(zone),
+        };
+        Timeline::fold_until(entries, home, by, c).map(Cow::Owned)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Keys, Timeline};
-use crate::rules::letter_deadline;
+use crate::rules::{DEFINITIONS, letter_deadline};
 use crate::time::{Timestamp, Zone};
 use std::sync::Arc;
 
@@ -201,7 +201,8 @@ impl Views {
         let bounded = query.from.is_some() || query.to.is_some();
         let mut found: Vec<(ObligationCursor, &Row, Obligation)> = Vec::new();
         for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
-            let Some(by_date) = row.by_date.as_ref() else { continue };
+            let Some(by_date) = row.timeline_at(DEFINITIONS[0], &self.home, &self.home, c) else { continue };
+            let by_date = &*by_date;
             let owed = obligations(by_date, &self.home, c).filter(|_| !wants_forecast);
             let foreseen = forecast(by_date, &self.home, c).filter(|_| wants_forecast);
             for obligation in owed.chain(foreseen) {

@@ -1,6 +1,6 @@
 //! The questions: `rates`, `dossiers`, `dossier`, `obligations`, `replay`.
 
-use super::{Failure, Format, Target, format_or_default, moment, output, zone};
+use super::{Failure, Format, Target, format_or_default, key, moment, output, zone};
 use dunghen::messages::Lang;
 use dunghen::{json, pb, wire};
 use dunghen_engine::dossier::EventType;
@@ -13,7 +13,7 @@ use tokio_stream::StreamExt;
 const PAGE: u32 = 10_000;
 
 #[derive(clap::Args)]
-struct FilterArgs {
+pub(super) struct FilterArgs {
     /// Only this unit and those below it.
     #[arg(long)]
     unit: Option<String>,
@@ -29,7 +29,7 @@ struct FilterArgs {
 }
 
 impl FilterArgs {
-    fn filter(self) -> pb::DossierFilter {
+    pub(super) fn filter(self) -> pb::DossierFilter {
         pb::DossierFilter {
             unit: self.unit.unwrap_or_default(),
             procedure: self.procedure.unwrap_or_default(),
@@ -56,11 +56,6 @@ struct PeriodArgs {
     /// Wait until the log holds this many records.
     #[arg(long, value_name = "P", default_value_t = 0)]
     min_position: u64,
-}
-
-fn key(text: &str) -> Result<GroupKey, String> {
-    let names = GroupKey::ALL.map(|(_, name)| name).join(", ");
-    GroupKey::parse(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
 fn state(text: &str) -> Result<String, String> {

@@ -7,6 +7,7 @@ mod output;
 mod record;
 mod serve;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use dunghen::messages::Lang;
@@ -15,7 +16,7 @@ use dunghen::status;
 use dunghen_engine::directory::DirectoryError;
 use dunghen_engine::log::LogError;
 use dunghen_engine::time::{Date, Timestamp, Zone};
-use dunghen_engine::views::Moment;
+use dunghen_engine::views::{GroupKey, Moment};
 use dunghen_engine::{OpenError, Options, Purpose};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ enum Command {
     Dossier(ask::DossierArgs),
     /// Apologies owed and foreseen.
     Obligations(ask::ObligationsArgs),
+    /// Watch rates, obligations and events live.
+    Watch(watch::WatchArgs),
     /// Replay the log as NDJSON.
     Replay(ask::ReplayArgs),
     /// Check every byte of a data directory, changing none.
@@ -200,6 +203,12 @@ fn moment(text: &str) -> Result<Moment, String> {
         .ok_or_else(|| "expected a date such as 2025-09-10 or a time such as 2025-09-10T09:00+07:00".to_owned())
 }
 
+/// Parses a key to group by.
+fn key(text: &str) -> Result<GroupKey, String> {
+    let names = GroupKey::ALL.map(|(_, name)| name).join(", ");
+    GroupKey::parse(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
 /// Parses an IANA time zone.
 fn zone(text: &str) -> Result<Zone, String> {
     Zone::parse(text).ok_or_else(|| "expected an IANA time zone such as Asia/Ho_Chi_Minh".to_owned())
@@ -222,6 +231,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,
+        Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Demo(args) => demo::run(args, lang).await,
