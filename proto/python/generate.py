@@ -17,7 +17,7 @@ PACKAGE = Path("dunghen/v1")
 
 
 def generate() -> None:
-    """Writes src/dunghen/v1 anew. Outside of the repository, what an sdist brought is left as it is."""
+    """Writes src/dunghen/v1 anew. Away from the schemas, what came with the package is left as it is."""
     schemas = sorted((PROTOS / PACKAGE).glob("*.proto"))
     target = HERE / "src" / PACKAGE
     if not schemas:
