@@ -189,6 +189,13 @@ class Recording(WithServer):
         with self.assertRaisesRegex(OSError, "unplugged"):
             next(results)
 
+    def test_a_stream_that_ends_early_is_not_taken_for_a_whole_one(self) -> None:
+        # Larger than the server reads.
+        results = self.client.record_stream([received("E-1"), received("E-2", unit="u" * 17_000_000), received("E-3")])
+        self.assertIsInstance(next(results), dunghen.Receipt)
+        with self.assertRaises(dunghen.DunghenError):
+            next(results)
+
     def test_a_server_that_is_away_is_tried_again_with_the_same_id(self) -> None:
         event = received("R-1")
         first = self.client.record(event)

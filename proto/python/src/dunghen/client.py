@@ -116,6 +116,8 @@ class Client:
             yield _result(response, sent.popleft())
         if failed:
             raise failed[0]
+        if sent:
+            raise Unavailable("STREAM_CUT", {"en": f"the stream ended before {len(sent)} of its events were answered"})
 
     # Supervisors
 
