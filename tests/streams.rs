@@ -99,6 +99,24 @@ async fn results_of_a_stream_come_in_order_with_refusals_among_them() {
     assert_eq!(total(&source).await, (N - N / 5) as u64);
 }
 
+/// What cannot be read ends the stream with an error: an end without a word would say that all was recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_read_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let source = server.connect().await;
+    let huge = pb::Event { desk: "x".repeat(17 << 20), ..received("huge") };
+    let events = [received("A"), huge, received("B")];
+    let requests = events.map(|e| pb::RecordStreamRequest { event: Some(e), expected_version: None });
+    let mut desk = DeskServiceClient::new(channel(&source));
+    let mut results = desk.record_stream(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let first = results.next().await.unwrap().unwrap();
+    assert!(matches!(first.result, Some(pb::record_stream_response::Result::Receipt(_))));
+    let broken = results.next().await.unwrap().unwrap_err();
+    assert_eq!(broken.code(), tonic::Code::OutOfRange, "{broken:?}");
+    assert_eq!(total(&source).await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_slow_or_gone_holds_up_nobody() {
     let directory = tempfile::tempdir().unwrap();

@@ -293,6 +293,7 @@ impl SupervisorService for Services {
         let in_cohort = request.from.is_some() || request.to.is_some();
         let outcome = match request.outcome.as_str() {
             "" => in_cohort.then_some(None),
+            "any" => Some(None),
             name => {
                 Some(Some(one_of("outcome", name, OutcomeFilter::parse(name), &OutcomeFilter::ALL.map(|(_, n)| n))?))
             }

@@ -93,6 +93,12 @@ pub fn refusal(rejection: &Rejection, zone: &Zone) -> pb::Refusal {
                 }
             })
             .collect(),
+        Rejection::TimeInFuture { .. } => vec![pb::FieldViolation {
+            field: "occurred_at".to_owned(),
+            reason: rejection.reason().to_owned(),
+            message_vi: text.vi.clone(),
+            message_en: text.en.clone(),
+        }],
         _ => Vec::new(),
     };
     pb::Refusal { reason: rejection.reason().to_owned(), message_vi: text.vi, message_en: text.en, violations }

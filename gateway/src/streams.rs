@@ -66,6 +66,8 @@ struct Group {
     /// For each event: `Err` if its form was refused, else it is in the batch.
     known: Vec<Result<(), Rejection>>,
     decided: tokio::task::JoinHandle<Result<Vec<Result<Receipt, Rejection>>, Status>>,
+    /// Why nothing more can be read behind this group, such as a message that is too large.
+    broken: Option<Status>,
 }
 
 /// Records a stream of events; results come in the order of the events.
@@ -95,6 +97,10 @@ pub(crate) fn record(services: Services, incoming: Streaming<pb::RecordStreamReq
                 }
                 sequence += 1;
             }
+            // What follows was not read: an end without a word would say that it was recorded.
+            if let Some(status) = group.broken {
+                return end(&results, status).await;
+            }
         }
     });
     ReceiverStream::new(reader)
@@ -112,19 +118,23 @@ async fn read_events(
     mut incoming: Streaming<pb::RecordStreamRequest>,
     groups: mpsc::Sender<Group>,
 ) {
-    // An error of the stream is the client going away; what it sent until then is decided all the same.
-    while let Ok(Some(first)) = incoming.message().await {
-        let mut requests = vec![first];
-        let mut over = false;
-        while requests.len() < TOGETHER {
-            match at_once(&mut incoming).await {
-                Some(Some(Ok(request))) => requests.push(request),
-                Some(_) => {
+    let mut over = false;
+    while !over {
+        let (mut requests, mut broken) = (Vec::new(), None);
+        let mut next = Some(incoming.message().await.transpose());
+        while let Some(item) = next {
+            match item {
+                Some(Ok(request)) => requests.push(request),
+                end => {
                     over = true;
+                    broken = end.and_then(Result::err);
                     break;
                 }
-                None => break,
             }
+            next = if requests.len() < TOGETHER { at_once(&mut incoming).await } else { None };
+        }
+        if requests.is_empty() && broken.is_none() {
+            return;
         }
         let mut commands = Vec::with_capacity(requests.len());
         let known = requests
@@ -135,12 +145,9 @@ async fn read_events(
         let (submitted, was_submitted) = tokio::sync::oneshot::channel();
         let services = services.clone();
         let decided = tokio::spawn(async move { services.submit_patiently(commands, submitted).await });
-        place.send(Group { known, decided });
+        place.send(Group { known, decided, broken });
         // The order of the stream is the order of the queue: the next group is not queued before this one.
         let _ = was_submitted.await;
-        if over {
-            return;
-        }
     }
 }
 

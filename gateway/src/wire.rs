@@ -186,14 +186,14 @@ pub fn statement(wire: Option<pb::Event>) -> Result<Statement, Rejection> {
             Some(Event::Processed { outcome })
         }
         Some(T::Late(e)) => {
-            use pb::late::Promise as P;
-            let due = e.promise.as_ref().map(|p| match p {
+            use pb::late::DueKind as P;
+            let due = e.due_kind.as_ref().map(|p| match p {
                 P::Due(t) => WireDue::Instant(t),
                 P::DueDate(d) => WireDue::Date(d),
             });
             // The engine refuses it from outside, whatever it says; only a replayed one is sure to have a due.
             let due = read.due(DUE, due).unwrap_or(Due::Date(Date(0)));
-            Some(Event::Late { promise: e.promise_number, due })
+            Some(Event::Late { promise: e.promise, due })
         }
         Some(T::ApologySent(e)) => {
             use pb::apology_sent::NewPromise as P;
@@ -287,7 +287,7 @@ pub fn event(statement: &Statement) -> pb::Event {
         }),
         Event::Late { promise, due } => {
             let due = Some(*due);
-            T::Late(pb::Late { promise_number: *promise, promise: due!(due, pb::late::Promise, Due, DueDate) })
+            T::Late(pb::Late { promise: *promise, due_kind: due!(due, pb::late::DueKind, Due, DueDate) })
         }
         Event::ApologySent { letter_number, reason_code, signer, sent_via, new_due } => {
             T::ApologySent(pb::ApologySent {

@@ -65,7 +65,8 @@ fn state(text: &str) -> Result<String, String> {
 
 fn outcome(text: &str) -> Result<String, String> {
     let names = OutcomeFilter::ALL.map(|(_, name)| name).join(", ");
-    OutcomeFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+    let known = text == "any" || OutcomeFilter::parse(text).is_some();
+    known.then(|| text.to_owned()).ok_or_else(|| format!("expected one of {names}, any"))
 }
 
 fn event_type(text: &str) -> Result<String, String> {
@@ -262,7 +263,7 @@ pub(super) struct DossiersArgs {
     /// The definition that compares promises and makes the cohort [default: resolved].
     #[arg(long, value_name = "ID")]
     definition: Option<String>,
-    /// Only the definition's cohort: on_time, late or no_deadline.
+    /// Only the definition's cohort: on_time, late, no_deadline or any.
     #[arg(long, value_parser = outcome)]
     outcome: Option<String>,
     #[command(flatten)]

@@ -177,8 +177,6 @@ TYPES: dict[str, type[Event]] = {
 #: What the engine adds to a record; a replayed line may carry it.
 _ENGINE_FIELDS = frozenset(("position", "recorded_at", "dossier_version", "author", "flags"))
 _COMMON = frozenset(f.name for f in fields(Event))
-#: Where the schema has another name than JSON.
-_WIRE_NAMES = {("Late", "promise"): "promise_number"}
 
 
 def event_from(said: Event | Mapping[str, Any]) -> Event:
@@ -239,7 +237,7 @@ def to_wire(event: Event) -> pb.Event:
         value = getattr(event, f.name)
         if f.name in _COMMON or value is None:
             continue
-        name = _WIRE_NAMES.get((event.type, f.name), f.name)
+        name = f.name
         kind = own.DESCRIPTOR.fields_by_name[name]
         if kind.message_type is not None:
             getattr(own, name).CopyFrom(timestamp(value, name))
@@ -271,7 +269,7 @@ def from_wire(wire: pb.Event) -> Event:
     for f in fields(kind):
         if f.name in _COMMON:
             continue
-        name = _WIRE_NAMES.get((kind.__name__, f.name), f.name)
+        name = f.name
         descriptor = own.DESCRIPTOR.fields_by_name[name]
         value = getattr(own, name)
         if descriptor.message_type is not None:
