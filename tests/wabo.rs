@@ -89,7 +89,7 @@ fn a_log_that_breaks_off_is_imported_as_far_as_it_goes() {
     let bytes = std::fs::read(&file).unwrap();
     let part = directory.path().join("part");
     // Before the first trace nothing is recorded, and no directory is made.
-    std::fs::write(&part, &bytes[..1000]).unwrap();
+    std::fs::write(&part, &bytes[..2500]).unwrap();
     import_log(&part, &data, 2);
     assert!(!Path::new(&data).exists());
     std::fs::write(&part, &bytes[..bytes.len() / 2]).unwrap();

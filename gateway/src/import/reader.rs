@@ -14,10 +14,13 @@ use dunghen_engine::dossier::{
 };
 use dunghen_engine::time::Timestamp;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 const MISSING: &str = "FIELD_MISSING";
 pub(super) const INVALID: &str = "FIELD_INVALID";
+/// Of the ids of imported events.
+static NAMESPACE: LazyLock<Uuid> = LazyLock::new(|| Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"dunghen"));
 
 /// An event before it has an id. One that was rejected keeps its place, so that the ids of the others stay the same
 /// when the row has been corrected and the file is imported again.
@@ -248,7 +251,6 @@ fn ordered(source: &str, dossier: &str, mut drafts: Vec<Draft>) -> Vec<Prepared>
         };
         (rank, d.occurred_at, d.line)
     });
-    let namespace = Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"dunghen");
     let mut ordinals: HashMap<EventType, u64> = HashMap::new();
     let mut events = Vec::with_capacity(drafts.len());
     for draft in drafts {
@@ -256,7 +258,7 @@ fn ordered(source: &str, dossier: &str, mut drafts: Vec<Draft>) -> Vec<Prepared>
         *ordinal += 1;
         if let Some(mut statement) = draft.statement {
             let name = format!("import\n{source}\n{dossier}\n{}\n{ordinal}", draft.event_type);
-            statement.event_id = Uuid::new_v5(&namespace, name.as_bytes());
+            statement.event_id = Uuid::new_v5(&NAMESPACE, name.as_bytes());
             events.push(Prepared { line: draft.line, statement });
         }
     }
