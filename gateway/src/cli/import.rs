@@ -1,8 +1,11 @@
-//! `dunghen import`: history from a CSV file, by a mapping.
+//! `dunghen import`: history from a CSV file or an XES log, by a mapping.
+//!
+//! Reading and recording go on at the same time, with a bounded channel between them; what is in memory of a log is a
+//! few thousand events at most, however long it is.
 
 use super::record::record_each;
 use super::{Failure, Format, IN_PART, Target, format_or_default, output, zone};
-use dunghen::import::{self, Case, ImportError, Mapping, Reject, Table};
+use dunghen::import::{Chunk, ImportError, Input, Mapping, Prepared, Progress, Reject};
 use dunghen::messages::Lang;
 use dunghen::source::Source;
 use dunghen::{pb, wire};
@@ -10,14 +13,17 @@ use dunghen_engine::time::Zone;
 use dunghen_engine::{Options, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
 
 /// About how many events go in together; a dossier is never split.
 const TOGETHER: usize = 1000;
 
 #[derive(clap::Args)]
 pub(super) struct ImportArgs {
-    /// The CSV file, plain or gzipped.
+    /// The CSV file or XES log, plain or gzipped.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What the columns mean; see gateway/mappings/README.md.
@@ -40,14 +46,97 @@ pub(super) struct ImportArgs {
 }
 
 /// A bar on a terminal, nothing elsewhere (indicatif hides it where stderr is no terminal).
-fn bar(length: Option<u64>, what: &str) -> Result<ProgressBar, Failure> {
-    let (bar, template) = match length {
-        Some(n) => (ProgressBar::new(n), "{msg} [{bar:40}] {human_pos}/{human_len} {per_sec} {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {msg} {human_pos} {per_sec}"),
+struct Bar {
+    bar: ProgressBar,
+    read: ProgressStyle,
+    handed: ProgressStyle,
+}
+
+impl Bar {
+    fn new(lang: Lang) -> Result<Bar, Failure> {
+        let (read, dossiers, recorded) = match lang {
+            Lang::Vi => ("đọc tệp", "hồ sơ", "sự kiện"),
+            Lang::En => ("reading", "dossiers", "events"),
+        };
+        let style = |template: &str| ProgressStyle::with_template(template).map_err(Failure::failed);
+        let tail = format!("{{eta}}  {{msg}} {recorded}");
+        let bar = Bar {
+            bar: ProgressBar::new(0),
+            read: style(&format!("{read} [{{bar:40}}] {{bytes}}/{{total_bytes}} {tail}"))?,
+            handed: style(&format!("{dossiers} [{{bar:40}}] {{human_pos}}/{{human_len}} {tail}"))?,
+        };
+        bar.bar.set_style(bar.read.clone());
+        bar.bar.set_message("0");
+        Ok(bar)
+    }
+
+    fn show(&self, progress: Progress) {
+        let (done, of) = match progress {
+            Progress::Read { bytes, of } => (bytes, of),
+            Progress::Handed { dossiers, of } => {
+                if self.bar.length() != Some(of) {
+                    self.bar.set_style(self.handed.clone());
+                }
+                (dossiers, of)
+            }
+        };
+        self.bar.set_length(of.max(done));
+        self.bar.set_position(done);
+    }
+}
+
+pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
+    let format = format_or_default(args.format);
+    let mapping = Mapping::load(&args.mapping).map_err(|e| failure(e, &args.mapping))?;
+    let input = Input::open(&args.file).map_err(|e| failure(e, &args.file))?;
+    let rejects = Rejects::new(&args.file, args.rejects, input.is_log());
+    let (zone, progress) = (mapping.zone(), Bar::new(lang)?);
+    let bar = progress.bar.clone();
+    let (sender, mut chunks) = mpsc::channel(TOGETHER);
+    let mut reading = tokio::task::spawn_blocking(move || {
+        input.read(&mapping, &mut |p| progress.show(p), &mut |chunk| match sender.blocking_send(chunk) {
+            Ok(()) => ControlFlow::Continue(()),
+            // Recording has failed, and says why.
+            Err(_) => ControlFlow::Break(()),
+        })
+    });
+    // A file that is wrong from its first line on must not leave a new directory behind.
+    let mut taken: Vec<Chunk> = chunks.recv().await.into_iter().collect();
+    let early = match taken.is_empty() {
+        true => Some((&mut reading).await.map_err(Failure::failed)?.map_err(|e| failure(e, &args.file))?),
+        false => None,
     };
-    bar.set_style(ProgressStyle::with_template(template).map_err(Failure::failed)?);
-    bar.set_message(what.to_owned());
-    Ok(bar)
+    let mut options = Options::new(Purpose::Write);
+    options.zone = args.time_zone;
+    options.zone_if_new = zone;
+    options.accept_clock = args.accept_clock;
+    let mut importer = Importer::new(args.target.open(options).await?, rejects, bar, lang);
+    loop {
+        importer.take(&mut taken).await?;
+        if chunks.recv_many(&mut taken, TOGETHER).await == 0 {
+            break;
+        }
+    }
+    importer.flush().await?;
+    let read = match early {
+        Some(seen) => Ok(seen),
+        None => reading.await.map_err(Failure::failed)?,
+    };
+    let Importer { source, mut summary, mut rejects, bar, .. } = importer;
+    bar.finish_and_clear();
+    tokio::task::spawn_blocking(move || source.close()).await.map_err(Failure::failed)??;
+    let rejects_file = rejects.finish()?;
+    summary.rejected = rejects.count;
+    let seen = match read {
+        Ok(seen) => seen,
+        Err(error) => return Err(in_the_middle(&error, &args.file, &summary, rejects_file.as_deref(), lang)),
+    };
+    summary.rows = seen.rows;
+    if let Some(note) = seen.note {
+        eprintln!("dunghen: {}: {note}", args.file.display());
+    }
+    print(&summary, rejects_file.as_deref(), format, lang)?;
+    Ok(if summary.rejected == 0 { 0 } else { IN_PART })
 }
 
 /// What came of an import.
@@ -57,49 +146,7 @@ struct Summary {
     dossiers: u64,
     events: u64,
     duplicates: u64,
-}
-
-pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
-    let format = format_or_default(args.format);
-    let mapping = Mapping::load(&args.mapping).map_err(|e| failure(e, &args.mapping))?;
-    let (reading, recording) = match lang {
-        Lang::Vi => ("đọc dòng", "ghi sự kiện"),
-        Lang::En => ("rows read", "events recorded"),
-    };
-    let zone = mapping.zone();
-    let (file, spinner) = (args.file.clone(), bar(None, reading)?);
-    let progress = spinner.clone();
-    let read =
-        tokio::task::spawn_blocking(move || import::read(&file, &mapping, &mut |rows| progress.set_position(rows)));
-    let table = read.await.map_err(Failure::failed)?.map_err(|e| failure(e, &args.file))?;
-    spinner.finish_and_clear();
-
-    let mut options = Options::new(Purpose::Write);
-    options.zone = args.time_zone;
-    options.zone_if_new = zone;
-    options.accept_clock = args.accept_clock;
-    let source = args.target.open(options).await?;
-    let Table { rows, cases, mut rejects } = table;
-    let mut summary = Summary { rows, dossiers: cases.len() as u64, ..Summary::default() };
-    let progress = bar(Some(cases.iter().map(|c| c.events.len() as u64).sum()), recording)?;
-    let mut group: Vec<Case> = Vec::new();
-    let mut size = 0;
-    for case in cases {
-        size += case.events.len();
-        group.push(case);
-        if size >= TOGETHER {
-            send(&source, &mut group, &mut summary, &mut rejects, &progress, lang).await?;
-            size = 0;
-        }
-    }
-    send(&source, &mut group, &mut summary, &mut rejects, &progress, lang).await?;
-    progress.finish_and_clear();
-    tokio::task::spawn_blocking(move || source.close()).await.map_err(Failure::failed)??;
-
-    rejects.sort_by_key(|r| r.line);
-    let rejects_file = if rejects.is_empty() { None } else { Some(write_rejects(&args.file, args.rejects, &rejects)?) };
-    print(&summary, &rejects, rejects_file.as_deref(), format, lang)?;
-    Ok(if rejects.is_empty() { 0 } else { IN_PART })
+    rejected: u64,
 }
 
 fn failure(error: ImportError, path: &Path) -> Failure {
@@ -109,39 +156,139 @@ fn failure(error: ImportError, path: &Path) -> Failure {
     }
 }
 
-/// Records whole dossiers together, so that their lateness is judged after all of their events.
-async fn send(
-    source: &Source,
-    group: &mut Vec<Case>,
-    summary: &mut Summary,
-    rejects: &mut Vec<Reject>,
-    progress: &ProgressBar,
+/// A log that is broken in its middle: what stood before is recorded, and the user is told how much that is.
+fn in_the_middle(error: &ImportError, file: &Path, done: &Summary, rejects: Option<&Path>, lang: Lang) -> Failure {
+    let (file, rejects) = (file.display(), rejects.map(|r| format!(" ({})", r.display())).unwrap_or_default());
+    let Summary { dossiers, events, duplicates, rejected, .. } = done;
+    Failure::failed(match lang {
+        Lang::Vi => format!(
+            "{file}: {error}\nPhần đứng trước đã được nhập: {dossiers} hồ sơ, {events} sự kiện mới, {duplicates} đã có, \
+             {rejected} bị từ chối{rejects}. Hãy sửa tệp rồi nhập lại: không có gì bị ghi hai lần."
+        ),
+        Lang::En => format!(
+            "{file}: {error}\nWhat stands before it was imported: {dossiers} dossiers, {events} new events, {duplicates} \
+             already there, {rejected} rejected{rejects}. Correct the file and import it again: nothing is recorded twice."
+        ),
+    })
+}
+
+/// Records what the reader hands on.
+struct Importer {
+    source: Source,
+    summary: Summary,
+    rejects: Rejects,
+    bar: ProgressBar,
     lang: Lang,
-) -> Result<(), Failure> {
-    let prepared: Vec<_> = group.drain(..).flat_map(|case| case.events).collect();
-    let events = prepared
-        .iter()
-        .map(|p| pb::BatchEvent { event: Some(wire::event(&p.statement)), expected_version: None })
-        .collect();
-    let results = record_each(source, events, true).await.map_err(|s| Failure::status(&s, lang))?;
-    for (prepared, result) in prepared.iter().zip(results) {
-        match result.result {
-            Some(pb::record_result::Result::Receipt(receipt)) if receipt.duplicate => summary.duplicates += 1,
-            Some(pb::record_result::Result::Receipt(_)) => summary.events += 1,
-            Some(pb::record_result::Result::Refusal(refusal)) => {
-                let text = if lang == Lang::Vi { refusal.message_vi } else { refusal.message_en };
-                rejects.push(Reject {
-                    line: prepared.line,
-                    dossier: Some(prepared.statement.dossier.to_string()),
-                    reason: known_reason(&refusal.reason),
-                    message: text,
-                });
-            }
-            None => return Err(Failure::failed("the server left an event without an answer")),
-        }
-        progress.inc(1);
+    /// Whole dossiers that go in together, so that their lateness is judged after all of their events.
+    group: Vec<Prepared>,
+    /// What was rejected along with them.
+    rejected: Vec<Reject>,
+}
+
+impl Importer {
+    fn new(source: Source, rejects: Rejects, bar: ProgressBar, lang: Lang) -> Importer {
+        let summary = Summary::default();
+        Importer { source, summary, rejects, bar, lang, group: Vec::new(), rejected: Vec::new() }
     }
-    Ok(())
+
+    async fn take(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), Failure> {
+        for chunk in chunks.drain(..) {
+            match chunk {
+                Chunk::Case(case) => {
+                    self.summary.dossiers += 1;
+                    self.group.extend(case.events);
+                }
+                Chunk::Reject(reject) => self.rejected.push(reject),
+            }
+            if self.group.len().max(self.rejected.len()) >= TOGETHER {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        let prepared = std::mem::take(&mut self.group);
+        let events = prepared
+            .iter()
+            .map(|p| pb::BatchEvent { event: Some(wire::event(&p.statement)), expected_version: None })
+            .collect();
+        let results = record_each(&self.source, events, true).await.map_err(|s| Failure::status(&s, self.lang))?;
+        for (prepared, result) in prepared.iter().zip(results) {
+            match result.result {
+                Some(pb::record_result::Result::Receipt(receipt)) if receipt.duplicate => self.summary.duplicates += 1,
+                Some(pb::record_result::Result::Receipt(_)) => self.summary.events += 1,
+                Some(pb::record_result::Result::Refusal(refusal)) => {
+                    let text = if self.lang == Lang::Vi { refusal.message_vi } else { refusal.message_en };
+                    self.rejected.push(Reject {
+                        line: prepared.line,
+                        dossier: Some(prepared.statement.dossier.to_string()),
+                        reason: known_reason(&refusal.reason),
+                        message: text,
+                    });
+                }
+                None => return Err(Failure::failed("the server left an event without an answer")),
+            }
+        }
+        let Summary { events, duplicates, .. } = &self.summary;
+        self.bar.set_message(output::count(events + duplicates, self.lang));
+        self.rejects.add(&mut self.rejected)
+    }
+}
+
+/// The file of rejects, which is there only if there is a reject. Its rows stand by line: those of a log are written as
+/// they come; those of a table, which is in memory anyway, at the end.
+struct Rejects {
+    path: PathBuf,
+    as_they_come: bool,
+    held: Vec<Reject>,
+    writer: Option<csv::Writer<File>>,
+    count: u64,
+}
+
+impl Rejects {
+    fn new(file: &Path, named: Option<PathBuf>, as_they_come: bool) -> Rejects {
+        let path = named.unwrap_or_else(|| {
+            let name = file.file_name().map_or_else(|| "import".into(), |n| n.to_string_lossy().into_owned());
+            PathBuf::from(format!("{name}.rejects.csv"))
+        });
+        Rejects { path, as_they_come, held: Vec::new(), writer: None, count: 0 }
+    }
+
+    fn add(&mut self, rejects: &mut Vec<Reject>) -> Result<(), Failure> {
+        self.count += rejects.len() as u64;
+        self.held.append(rejects);
+        if self.as_they_come { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let failed = |e: csv::Error| Failure::failed(format!("{}: {e}", self.path.display()));
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let mut writer = csv::Writer::from_path(&self.path).map_err(failed)?;
+                writer.write_record(["line", "dossier", "reason", "message"]).map_err(failed)?;
+                self.writer.insert(writer)
+            }
+        };
+        self.held.sort_by_key(|r| r.line);
+        for reject in self.held.drain(..) {
+            let line = reject.line.to_string();
+            let dossier = output::neutral(reject.dossier.as_deref().unwrap_or_default());
+            let message = output::neutral(&reject.message);
+            writer.write_record([&line, &dossier, reject.reason, &message]).map_err(failed)?;
+        }
+        writer.flush().map_err(|e| failed(e.into()))
+    }
+
+    /// Writes what is left; the path, if there is a file.
+    fn finish(&mut self) -> Result<Option<PathBuf>, Failure> {
+        self.write()?;
+        Ok(self.writer.is_some().then(|| self.path.clone()))
+    }
 }
 
 /// A reason of the engine as a static name.
@@ -163,40 +310,16 @@ fn known_reason(reason: &str) -> &'static str {
     KNOWN.into_iter().find(|k| *k == reason).unwrap_or("UNKNOWN_REASON")
 }
 
-fn write_rejects(file: &Path, named: Option<PathBuf>, rejects: &[Reject]) -> Result<PathBuf, Failure> {
-    let path = named.unwrap_or_else(|| {
-        let name = file.file_name().map_or_else(|| "import".into(), |n| n.to_string_lossy().into_owned());
-        PathBuf::from(format!("{name}.rejects.csv"))
-    });
-    let failed = |e: &dyn std::fmt::Display| Failure::failed(format!("{}: {e}", path.display()));
-    let mut writer = csv::Writer::from_path(&path).map_err(|e| failed(&e))?;
-    writer.write_record(["line", "dossier", "reason", "message"]).map_err(|e| failed(&e))?;
-    for reject in rejects {
-        let line = reject.line.to_string();
-        let dossier = output::neutral(reject.dossier.as_deref().unwrap_or_default());
-        let message = output::neutral(&reject.message);
-        writer.write_record([&line, &dossier, reject.reason, &message]).map_err(|e| failed(&e))?;
-    }
-    writer.flush().map_err(|e| failed(&e))?;
-    Ok(path)
-}
-
-fn print(
-    summary: &Summary,
-    rejects: &[Reject],
-    file: Option<&Path>,
-    format: Format,
-    lang: Lang,
-) -> Result<(), Failure> {
+fn print(summary: &Summary, file: Option<&Path>, format: Format, lang: Lang) -> Result<(), Failure> {
     let names = ["rows", "dossiers", "events", "duplicates", "rejected"];
-    let counts = [summary.rows, summary.dossiers, summary.events, summary.duplicates, rejects.len() as u64];
+    let counts = [summary.rows, summary.dossiers, summary.events, summary.duplicates, summary.rejected];
     match format {
         Format::Json => output::json(&json!({
             "rows": summary.rows,
             "dossiers": summary.dossiers,
             "events": summary.events,
             "duplicates": summary.duplicates,
-            "rejected": rejects.len(),
+            "rejected": summary.rejected,
             "rejects_file": file.map(|f| f.display().to_string()),
         })),
         Format::Csv => output::csv(&names, vec![counts.map(|n| n.to_string()).to_vec()]),

@@ -1,18 +1,27 @@
-//! Import: a CSV file and a mapping become statements, grouped by dossier.
+//! Import: a CSV file or an XES log, and a mapping, become statements, grouped by dossier.
 //!
 //! What it deliberately does not know: the engine, a server, a data directory. It reads and judges form alone; whoever
 //! called records what comes back, and learns there whether a dossier exists, has ended or says something else already.
-//! `mapping` understands the mapping file, `value` turns one cell into one field, `reader` walks over the rows.
+//! `mapping` understands the mapping file, `value` turns one cell into one field. `input` opens a file and sees what it
+//! is; `rows` reads the records of CSV, `xes` the traces of a log, whose events are rows as well. `plan` finds the columns
+//! of a mapping, `reader` makes dossiers and events of rows. What comes of it is handed on piece by piece: of a log, one
+//! trace after the other, so that it need not fit into memory.
 //! The reference for users is `gateway/mappings/README.md`; a test holds its examples against this code.
 
+mod input;
 mod mapping;
+mod plan;
 mod reader;
+mod rows;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_xes;
 mod value;
+mod xes;
 
+pub use input::Input;
 pub use mapping::Mapping;
-pub use reader::read;
 
 use dunghen_engine::dossier::{Code, Statement};
 use std::io;
@@ -53,18 +62,44 @@ pub struct Case {
     pub events: Vec<Prepared>,
 }
 
-/// All that a file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    /// Rows of data: neither the header nor blank rows are counted.
-    pub rows: u64,
-    /// The dossiers, in the order in which the file first names them.
-    pub cases: Vec<Case>,
-    /// What was not taken, by line.
-    pub rejects: Vec<Reject>,
+/// A piece of what a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// A dossier.
+    Case(Case),
+    /// What was not taken. It comes before the dossiers that stand with it: those of the file, or those of the trace.
+    Reject(Reject),
 }
 
-/// Why nothing could be imported at all.
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Bytes that were read: of a log, of the file as it is; of a table, unpacked.
+    Read {
+        /// So many.
+        bytes: u64,
+        /// Of so many; 0 if nobody knows.
+        of: u64,
+    },
+    /// Dossiers that were handed on, once the whole file is read.
+    Handed {
+        /// So many.
+        dossiers: u64,
+        /// Of so many.
+        of: u64,
+    },
+}
+
+/// What is known once a file has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Rows of data, events of a log; neither the header nor blank rows are counted.
+    pub rows: u64,
+    /// A sentence on attributes that the mapping names and no trace or event of the log has, in English.
+    pub note: Option<String>,
+}
+
+/// Why a file could not be imported, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// A file could not be read.
@@ -81,9 +116,17 @@ pub enum ImportError {
     /// The mapping names columns that the file does not have, or has twice.
     #[error("{0}")]
     Columns(String),
-    /// The file is not CSV in UTF-8, or breaks off.
+    /// The file is neither CSV nor XES in UTF-8, or a table breaks off.
     #[error("{0}")]
     File(String),
+    /// A log is broken in the middle: what stands before was handed on.
+    #[error("line {line}: {what}")]
+    Broken {
+        /// The line, the first being 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
 }
 
 /// A text from a file as a message quotes it: in quotes, and cut if it is long.

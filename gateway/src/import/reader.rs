@@ -1,391 +1,26 @@
-//! The CSV file, row by row: which columns, which dossier, which events; then their order and their ids.
+//! Row by row: which dossier, which events; then their order and their ids.
 //!
-//! It knows nothing of what is recorded already. A row is taken whole or rejected; an event of a row likewise; nothing
-//! that the file says disappears without a reject, a filter or an `ignore`.
+//! It knows nothing of what is recorded already, nor how the rows are written in the file. A row is taken whole or
+//! rejected; an event of a row likewise; nothing that the file says disappears without a reject, a filter or an `ignore`.
 
-use super::mapping::{Column, Condition, Csv, From, Mapping, Rule, Shape, Spec, Unlisted};
-use super::value::{Reading, Value};
-use super::{Case, ImportError, Prepared, Reject, Table, quoted};
-use csv::{ByteRecord, StringRecord};
+use super::mapping::{Shape, Unlisted};
+use super::plan::{Plan, PlannedRule, Source};
+use super::rows::{Row, trimmed};
+use super::value::Value;
+use super::{Case, Prepared, Reject, quoted};
+use csv::StringRecord;
 use dunghen_engine::dossier::{
     Code, Due, Event, EventType, MAX_DOSSIER_CHARS, Rejection, Statement, Violation, ViolationKind, check,
 };
 use dunghen_engine::time::Timestamp;
-use flate2::read::MultiGzDecoder;
 use std::collections::HashMap;
-use std::io::Read;
-use std::path::Path;
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 const MISSING: &str = "FIELD_MISSING";
-const INVALID: &str = "FIELD_INVALID";
-/// How many rows lie between two reports of progress.
-const PROGRESS_ROWS: u64 = 1000;
-
-/// Reads a CSV file, plain or gzip, into the events that the mapping makes of it.
-///
-/// `progress` hears the number of rows read so far, from time to time and at the end.
-///
-/// # Errors
-/// If the file cannot be read, is not CSV in UTF-8, or lacks a column that the mapping names. What is wrong with single
-/// rows is no error: it is in [`Table::rejects`].
-pub fn read(file: &Path, mapping: &Mapping, progress: &mut dyn FnMut(u64)) -> Result<Table, ImportError> {
-    let unreadable = |source| ImportError::Unreadable { path: file.to_path_buf(), source };
-    let mut bytes = std::fs::read(file).map_err(unreadable)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
-        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(unreadable)?;
-        bytes = plain;
-    }
-    let named = |what: String| ImportError::File(format!("{}: {what}", file.display()));
-    if bytes.starts_with(b"PK\x03\x04") {
-        return Err(named("is a workbook or a zip archive; export it as CSV in UTF-8".to_owned()));
-    }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(named("is UTF-16; save it as CSV in UTF-8".to_owned()));
-    }
-    let data = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(&bytes);
-    let mut rows = Rows::new(data, &mapping.csv);
-    let header = rows.header().map_err(&named)?;
-    let plan =
-        Plan::new(mapping, &header).map_err(|what| ImportError::Columns(format!("{}: {what}", file.display())))?;
-    let mut import = Import::new(&plan);
-    while let Some((line, row)) = rows.next_row().map_err(&named)? {
-        import.rows += 1;
-        import.row(line, row);
-        if import.rows.is_multiple_of(PROGRESS_ROWS) {
-            progress(import.rows);
-        }
-    }
-    let table = import.finish();
-    progress(table.rows);
-    Ok(table)
-}
-
-/// One record of the file.
-enum Row {
-    Cells(StringRecord),
-    /// Not UTF-8, or of another length than the header; the message, and the cells as far as they are known.
-    Broken(ByteRecord, String),
-}
-
-/// The records of a file with the lines they begin on.
-///
-/// The whole text is in memory, as the events of it will be; so lines can be counted where records begin, which the
-/// parser's own count misses by one after a CRLF.
-struct Rows<'d> {
-    data: &'d [u8],
-    reader: csv::Reader<&'d [u8]>,
-    csv: &'d Csv,
-    /// Bytes of `data` whose line ends have been counted, and the line there.
-    counted: usize,
-    line: u64,
-    /// The width of the header, or of the first row.
-    width: Option<usize>,
-    skipped: usize,
-}
-
-impl<'d> Rows<'d> {
-    fn new(data: &'d [u8], csv: &'d Csv) -> Rows<'d> {
-        let mut skipped = 0;
-        for _ in 0..csv.skip_lines {
-            let rest = &data[skipped..];
-            skipped += rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
-        }
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(csv.delimiter)
-            .quoting(csv.quote.is_some())
-            .quote(csv.quote.unwrap_or(b'"'))
-            .escape(csv.escape)
-            .from_reader(&data[skipped..]);
-        Rows { data, reader, csv, counted: 0, line: 1, width: None, skipped }
-    }
-
-    /// The names of the columns, by their places; `None` if the file has no header.
-    fn header(&mut self) -> Result<Option<Vec<String>>, String> {
-        if !self.csv.header {
-            return Ok(None);
-        }
-        let Some((_, _, record)) = self.record()? else {
-            return Err("has no header row; is it empty, or `csv.skip_lines` too large?".to_owned());
-        };
-        let Ok(record) = StringRecord::from_byte_record(record) else {
-            return Err("the header is not UTF-8; save the file as CSV in UTF-8".to_owned());
-        };
-        self.width = Some(record.len());
-        Ok(Some(record.iter().map(spaced).collect()))
-    }
-
-    fn next_row(&mut self) -> Result<Option<(u64, Row)>, String> {
-        loop {
-            let Some((line, last_line, record)) = self.record()? else { return Ok(None) };
-            let blank = |cell: &[u8]| cell.iter().all(u8::is_ascii_whitespace);
-            if record.iter().all(blank) {
-                continue;
-            }
-            let width = *self.width.get_or_insert(record.len());
-            let too_long = record.len() > width && !record.iter().skip(width).all(blank);
-            let too_short = record.len() < width && !self.csv.fill_short_rows;
-            if too_long || too_short {
-                let lines = if last_line > line {
-                    format!("; it runs from line {line} to {last_line}: look for a quote too many")
-                } else if too_short {
-                    "; complete it, or set csv.short_rows = \"fill\"".to_owned()
-                } else {
-                    "; look for a delimiter inside of a value, which needs quotes".to_owned()
-                };
-                let message = format!("the row has {} columns instead of {width}{lines}", record.len());
-                return Ok(Some((line, Row::Broken(record, message))));
-            }
-            return Ok(Some((
-                line,
-                match StringRecord::from_byte_record(record) {
-                    Ok(record) => Row::Cells(record),
-                    Err(e) => Row::Broken(
-                        e.into_byte_record(),
-                        "the row is not UTF-8; save the file as CSV in UTF-8".to_owned(),
-                    ),
-                },
-            )));
-        }
-    }
-
-    /// The next record with its first and its last line.
-    fn record(&mut self) -> Result<Option<(u64, u64, ByteRecord)>, String> {
-        let mut record = ByteRecord::new();
-        let place = |reader: &csv::Reader<&[u8]>| usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
-        let mut start = self.skipped.saturating_add(place(&self.reader)).min(self.data.len());
-        if !self.reader.read_byte_record(&mut record).map_err(|e| format!("cannot be read as CSV: {e}"))? {
-            return Ok(None);
-        }
-        // The line end before a record, and blank lines, belong to the record for the parser.
-        while self.data.get(start).is_some_and(|b| matches!(b, b'\r' | b'\n')) {
-            start += 1;
-        }
-        let line = self.line_at(start);
-        let mut end = self.skipped.saturating_add(place(&self.reader)).clamp(start, self.data.len());
-        let at_end = end == self.data.len();
-        while end > start && matches!(self.data[end - 1], b'\r' | b'\n') {
-            end -= 1;
-        }
-        let last_line = self.line_at(end);
-        if let Some(quote) = self.csv.quote.filter(|_| at_end && last_line > line && self.csv.escape.is_none()) {
-            // The parser takes an open quote to the end of the file for one long value: rows would vanish in it.
-            if self.data[start..end].iter().filter(|b| **b == quote).count() % 2 == 1 {
-                return Err(format!(
-                    "a quote opened in the row of line {line} is never closed, so the rest of the file is one value; \
-                     correct that row, or set csv.quote = \"none\" if quotes mean nothing in this file"
-                ));
-            }
-        }
-        Ok(Some((line, last_line, record)))
-    }
-
-    fn line_at(&mut self, at: usize) -> u64 {
-        while self.counted < at {
-            let (byte, next) = (self.data[self.counted], self.data.get(self.counted + 1));
-            self.line += u64::from(byte == b'\n' || (byte == b'\r' && next != Some(&b'\n')));
-            self.counted += 1;
-        }
-        self.line
-    }
-}
-
-/// A name with its blanks and line breaks made one blank each: headers of workbooks are full of them.
-fn spaced(name: &str) -> String {
-    trimmed(name).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
-}
-
-/// A column in which certain texts mean nothing.
-#[derive(PartialEq, Eq)]
-struct Slot<'m> {
-    column: usize,
-    empty: &'m [String],
-}
-
-enum Source<'m> {
-    Constant(&'m Value),
-    /// A slot of the plan.
-    Slot(usize, &'m Reading),
-}
-
-struct PlannedRule<'m> {
-    rule: &'m Rule,
-    fields: Vec<(&'m Spec, Source<'m>)>,
-    only_if: Vec<(&'m Condition, usize)>,
-}
-
-/// A mapping with its columns found in the file.
-struct Plan<'m> {
-    mapping: &'m Mapping,
-    header: &'m Option<Vec<String>>,
-    dossier: usize,
-    type_column: Option<usize>,
-    filters: Vec<(&'m Condition, usize)>,
-    rules: Vec<PlannedRule<'m>>,
-    slots: Vec<Slot<'m>>,
-    /// The slots of the events that come from the columns of the case.
-    case_slots: Vec<usize>,
-}
-
-impl<'m> Plan<'m> {
-    fn new(mapping: &'m Mapping, header: &'m Option<Vec<String>>) -> Result<Plan<'m>, String> {
-        let mut columns = Columns { header, missing: Vec::new(), twice: Vec::new() };
-        let mut slots: Vec<Slot<'m>> = Vec::new();
-        let mut slot = |column: usize, empty: &'m [String]| {
-            let slot = Slot { column, empty };
-            slots.iter().position(|s| *s == slot).unwrap_or_else(|| {
-                slots.push(slot);
-                slots.len() - 1
-            })
-        };
-        let dossier = columns.find(&mapping.dossier);
-        let type_column = match &mapping.shape {
-            Shape::Long { type_column, .. } => Some(columns.find(type_column)),
-            Shape::One | Shape::Repeated => None,
-        };
-        let filters =
-            mapping.filters.iter().map(|c| (c, slot(columns.find(&c.column), &mapping.empty))).collect::<Vec<_>>();
-        let mut rules = Vec::new();
-        let mut case_slots = Vec::new();
-        for rule in &mapping.rules {
-            let mut fields = Vec::new();
-            for spec in &rule.fields {
-                fields.push((
-                    spec,
-                    match &spec.from {
-                        From::Constant(value) => Source::Constant(value),
-                        From::Column { column, empty, reading } => {
-                            Source::Slot(slot(columns.find(column), empty.as_ref().unwrap_or(&mapping.empty)), reading)
-                        }
-                    },
-                ));
-            }
-            let only_if: Vec<_> =
-                rule.only_if.iter().map(|c| (c, slot(columns.find(&c.column), &mapping.empty))).collect();
-            if rule.when.is_none() {
-                let of_fields = fields.iter().filter_map(|(_, source)| match source {
-                    Source::Slot(slot, _) => Some(*slot),
-                    Source::Constant(_) => None,
-                });
-                for used in of_fields.chain(only_if.iter().map(|(_, slot)| *slot)) {
-                    if !case_slots.contains(&used) {
-                        case_slots.push(used);
-                    }
-                }
-            }
-            rules.push(PlannedRule { rule, fields, only_if });
-        }
-        columns.verdict()?;
-        Ok(Plan { mapping, header, dossier, type_column, filters, rules, slots, case_slots })
-    }
-
-    fn cell<'r>(&self, cells: &'r StringRecord, column: usize) -> &'r str {
-        let text = cells.get(column).unwrap_or_default();
-        if self.mapping.csv.trim { trimmed(text) } else { text }
-    }
-
-    /// What stands in a slot of a row; `None` if it is empty.
-    fn read<'r>(&self, cells: &'r StringRecord, slot: usize) -> Option<&'r str> {
-        let slot = &self.slots[slot];
-        let text = self.cell(cells, slot.column);
-        (!text.is_empty() && !slot.empty.iter().any(|e| e == text)).then_some(text)
-    }
-
-    fn column_name(&self, slot: usize) -> String {
-        let column = self.slots[slot].column;
-        match self.header.as_ref().and_then(|names| names.get(column)) {
-            Some(name) if !name.is_empty() => format!("column {}", quoted(name)),
-            _ => format!("column {}", column + 1),
-        }
-    }
-}
-
-/// The columns of a file, and what was looked for in vain.
-struct Columns<'h> {
-    header: &'h Option<Vec<String>>,
-    missing: Vec<String>,
-    twice: Vec<String>,
-}
-
-impl Columns<'_> {
-    /// The place of a column; 0 if there is none, which `verdict` turns into an error.
-    fn find(&mut self, column: &Column) -> usize {
-        let names = self.header.as_deref();
-        match column {
-            Column::Number(number) => {
-                if names.is_some_and(|names| *number > names.len()) {
-                    self.miss(format!("number {number}"));
-                }
-                number - 1
-            }
-            Column::Name(name) => {
-                let wanted = spaced(name);
-                let mut places = names.into_iter().flatten().enumerate().filter(|(_, n)| **n == wanted);
-                let first = places.next().map(|(i, _)| i);
-                let second = places.next().map(|(i, _)| i);
-                match (first, second) {
-                    (None, _) => self.miss(quoted(name)),
-                    (Some(a), Some(b)) => {
-                        let text = format!("{} (columns {} and {})", quoted(name), a + 1, b + 1);
-                        if !self.twice.contains(&text) {
-                            self.twice.push(text);
-                        }
-                    }
-                    (Some(_), None) => {}
-                }
-                first.unwrap_or(0)
-            }
-        }
-    }
-
-    fn miss(&mut self, what: String) {
-        if !self.missing.contains(&what) {
-            self.missing.push(what);
-        }
-    }
-
-    fn verdict(self) -> Result<(), String> {
-        let Some(names) = self.header else {
-            return if self.missing.is_empty() {
-                Ok(())
-            } else {
-                Err(format!(
-                    "the mapping says csv.header = false, so columns have no names: write numbers instead of {}",
-                    self.missing.join(", ")
-                ))
-            };
-        };
-        if !self.missing.is_empty() {
-            let there: Vec<String> =
-                names.iter().enumerate().map(|(i, name)| format!("{} {}", i + 1, quoted(name))).collect();
-            let hint = if names.len() == 1 {
-                "the header is a single column: is `csv.delimiter` right?"
-            } else {
-                "correct the mapping; a name that looks the same may be composed of other characters: \
-                 copy it from the file, or write the column's number"
-            };
-            return Err(format!(
-                "the file has no column {}; it has {}; {hint}",
-                self.missing.join(", "),
-                there.join(", ")
-            ));
-        }
-        if !self.twice.is_empty() {
-            return Err(format!(
-                "the header has the name {} twice; write the column's number in the mapping",
-                self.twice.join(", ")
-            ));
-        }
-        Ok(())
-    }
-}
+pub(super) const INVALID: &str = "FIELD_INVALID";
+/// Of the ids of imported events.
+static NAMESPACE: LazyLock<Uuid> = LazyLock::new(|| Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"dunghen"));
 
 /// An event before it has an id. One that was rejected keeps its place, so that the ids of the others stay the same
 /// when the row has been corrected and the file is imported again.
@@ -405,30 +40,62 @@ struct Gathered {
     drafts: Vec<Draft>,
 }
 
-struct Import<'p> {
+/// The trace whose events are the rows.
+#[derive(Clone, Copy)]
+pub(super) struct Trace {
+    pub(super) line: u64,
+    /// It has no events: its one row holds its own attributes alone.
+    pub(super) bare: bool,
+    /// That it names no dossier has been said.
+    pub(super) refused: bool,
+}
+
+/// Rows become dossiers with their events: those of a whole CSV file, or those of one trace after the other.
+pub(super) struct Import<'p> {
     plan: &'p Plan<'p>,
-    rows: u64,
+    pub(super) rows: u64,
+    pub(super) trace: Option<Trace>,
     cases: Vec<Gathered>,
     by_code: HashMap<Code, usize>,
     rejects: Vec<Reject>,
 }
 
 impl<'p> Import<'p> {
-    fn new(plan: &'p Plan<'p>) -> Import<'p> {
-        Import { plan, rows: 0, cases: Vec::new(), by_code: HashMap::new(), rejects: Vec::new() }
+    pub(super) fn new(plan: &'p Plan<'p>) -> Import<'p> {
+        Import { plan, rows: 0, trace: None, cases: Vec::new(), by_code: HashMap::new(), rejects: Vec::new() }
     }
 
-    fn reject(&mut self, line: u64, dossier: Option<&str>, reason: &'static str, message: String) {
+    pub(super) fn reject(&mut self, line: u64, dossier: Option<&str>, reason: &'static str, message: String) {
         self.rejects.push(Reject { line, dossier: dossier.map(str::to_owned), reason, message });
     }
 
-    fn row(&mut self, line: u64, row: Row) {
+    /// The reject of a row that names no dossier: once a trace, if it is the trace that should name it.
+    fn no_dossier(&mut self, line: u64, reason: &'static str, message: String) {
+        let line = match &mut self.trace {
+            Some(trace) if self.plan.is_of_trace(self.plan.dossier) => {
+                if std::mem::replace(&mut trace.refused, true) {
+                    return;
+                }
+                trace.line
+            }
+            _ => line,
+        };
+        self.reject(line, None, reason, message);
+    }
+
+    /// The dossier of a row that is broken elsewhere.
+    pub(super) fn dossier_of<'c>(&self, cell: Option<&'c [u8]>) -> Option<&'c str> {
+        let dossier = cell.and_then(|c| std::str::from_utf8(c).ok()).map(trimmed);
+        dossier.filter(|d| !d.is_empty() && d.chars().count() <= MAX_DOSSIER_CHARS)
+    }
+
+    pub(super) fn row(&mut self, line: u64, row: Row) {
+        self.rows += 1;
         let plan = self.plan;
         let cells = match row {
             Row::Cells(cells) => cells,
             Row::Broken(cells, message) => {
-                let dossier = cells.get(plan.dossier).and_then(|c| std::str::from_utf8(c).ok()).map(trimmed);
-                let dossier = dossier.filter(|d| !d.is_empty() && d.chars().count() <= MAX_DOSSIER_CHARS);
+                let dossier = self.dossier_of(cells.get(plan.dossier));
                 return self.reject(line, dossier, INVALID, message);
             }
         };
@@ -438,15 +105,18 @@ impl<'p> Import<'p> {
         let code = plan.cell(&cells, plan.dossier);
         if code.is_empty() || plan.mapping.empty.iter().any(|e| e == code) {
             let message = "the row has no dossier code; complete it, or drop such rows with a filter";
-            return self.reject(line, None, MISSING, message.to_owned());
+            return self.no_dossier(line, MISSING, message.to_owned());
         }
         if code.chars().count() > MAX_DOSSIER_CHARS || code.trim().is_empty() || code.chars().any(char::is_control) {
             let message =
                 format!("dossier: {} is no code of at most {MAX_DOSSIER_CHARS} printable characters", quoted(code));
-            return self.reject(line, None, INVALID, message);
+            return self.no_dossier(line, INVALID, message);
         }
         let mut row_rules: Vec<&PlannedRule<'p>> = Vec::new();
-        if let (Shape::Long { ignore, unlisted, .. }, Some(column)) = (&plan.mapping.shape, plan.type_column) {
+        let bare = self.trace.is_some_and(|t| t.bare);
+        if let (Shape::Long { ignore, unlisted, .. }, Some(column), false) =
+            (&plan.mapping.shape, plan.type_column, bare)
+        {
             let what = plan.cell(&cells, column);
             let listed = |r: &&PlannedRule<'p>| r.rule.when.as_ref().is_some_and(|w| w.iter().any(|v| v == what));
             row_rules.extend(plan.rules.iter().filter(listed));
@@ -467,12 +137,14 @@ impl<'p> Import<'p> {
             let dossier: Code = code.into();
             self.by_code.insert(dossier.clone(), self.cases.len());
             let values = vec![None; plan.case_slots.len()];
+            let line = self.trace.map_or(line, |t| t.line);
             self.cases.push(Gathered { dossier, line, values, drafts: Vec::new() });
         }
         let Some(&index) = self.by_code.get(code) else { return };
         let case = &mut self.cases[index];
         for (value, slot) in case.values.iter_mut().zip(&plan.case_slots) {
             if value.is_none() {
+                let line = self.trace.filter(|_| plan.reads_trace(*slot)).map_or(line, |t| t.line);
                 *value = plan.read(&cells, *slot).map(|text| (text.to_owned(), line));
             }
         }
@@ -498,7 +170,7 @@ impl<'p> Import<'p> {
     /// Whether a further row of a dossier says the same of it as those before.
     fn conflict(&self, known: usize, cells: &StringRecord) -> Result<(), String> {
         let (plan, case) = (self.plan, &self.cases[known]);
-        if matches!(plan.mapping.shape, Shape::One) {
+        if matches!(plan.mapping.shape, Shape::One) && !plan.xes {
             return Err(format!(
                 "the dossier stands on line {} already; remove one of the rows, or set case_rows = \"repeated\"",
                 case.line
@@ -519,7 +191,8 @@ impl<'p> Import<'p> {
         Ok(())
     }
 
-    fn finish(mut self) -> Table {
+    /// What has been gathered, and what was rejected, by line; then all of that is forgotten.
+    pub(super) fn drain(&mut self) -> (Vec<Case>, Vec<Reject>) {
         let plan = self.plan;
         let wide = matches!(plan.mapping.shape, Shape::One | Shape::Repeated);
         let mut cases = Vec::with_capacity(self.cases.len());
@@ -549,14 +222,20 @@ impl<'p> Import<'p> {
                 let message = "the row brings no event: every occurred_at is empty or left out by `only_if`; \
                      complete it, or drop such rows with a filter";
                 self.reject(case.line, Some(&case.dossier), MISSING, message.to_owned());
+            } else if self.trace.is_some_and(|t| t.bare) && !arose {
+                let message = "the trace has no events, and its own attributes bring none; \
+                     complete it, or drop such traces with a filter";
+                self.reject(case.line, Some(&case.dossier), MISSING, message.to_owned());
             }
             let events = ordered(&plan.mapping.source, &case.dossier, case.drafts);
             if !events.is_empty() {
                 cases.push(Case { dossier: case.dossier, events });
             }
         }
-        self.rejects.sort_by_key(|r| r.line);
-        Table { rows: self.rows, cases, rejects: self.rejects }
+        self.by_code.clear();
+        let mut rejects = std::mem::take(&mut self.rejects);
+        rejects.sort_by_key(|r| r.line);
+        (cases, rejects)
     }
 }
 
@@ -572,7 +251,6 @@ fn ordered(source: &str, dossier: &str, mut drafts: Vec<Draft>) -> Vec<Prepared>
         };
         (rank, d.occurred_at, d.line)
     });
-    let namespace = Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"dunghen");
     let mut ordinals: HashMap<EventType, u64> = HashMap::new();
     let mut events = Vec::with_capacity(drafts.len());
     for draft in drafts {
@@ -580,7 +258,7 @@ fn ordered(source: &str, dossier: &str, mut drafts: Vec<Draft>) -> Vec<Prepared>
         *ordinal += 1;
         if let Some(mut statement) = draft.statement {
             let name = format!("import\n{source}\n{dossier}\n{}\n{ordinal}", draft.event_type);
-            statement.event_id = Uuid::new_v5(&namespace, name.as_bytes());
+            statement.event_id = Uuid::new_v5(&NAMESPACE, name.as_bytes());
             events.push(Prepared { line: draft.line, statement });
         }
     }

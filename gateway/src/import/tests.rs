@@ -7,16 +7,38 @@ use dunghen_engine::dossier::{ApplicantKind, Due, Event, EventType, Outcome};
 use dunghen_engine::time::Timestamp;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::path::Path;
 use uuid::Uuid;
 
-fn try_import(bytes: &[u8], mapping: &str) -> Result<Table, ImportError> {
-    let mut file = tempfile::NamedTempFile::new().expect("file");
-    file.write_all(bytes).expect("write");
-    read(file.path(), &Mapping::parse(mapping)?, &mut |_| {})
+/// All that a file brings, gathered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) rows: u64,
+    pub(super) cases: Vec<Case>,
+    pub(super) rejects: Vec<Reject>,
+    pub(super) note: Option<String>,
 }
 
-fn import(csv: &str, mapping: &str) -> Table {
+pub(super) fn read(path: &Path, mapping: &Mapping) -> Result<Table, ImportError> {
+    let mut table = Table::default();
+    let seen = Input::open(path)?.read(mapping, &mut |_| {}, &mut |chunk| {
+        match chunk {
+            Chunk::Case(case) => table.cases.push(case),
+            Chunk::Reject(reject) => table.rejects.push(reject),
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(Table { rows: seen.rows, note: seen.note, ..table })
+}
+
+pub(super) fn try_import(bytes: &[u8], mapping: &str) -> Result<Table, ImportError> {
+    let mut file = tempfile::NamedTempFile::new().expect("file");
+    file.write_all(bytes).expect("write");
+    read(file.path(), &Mapping::parse(mapping)?)
+}
+
+pub(super) fn import(csv: &str, mapping: &str) -> Table {
     try_import(csv.as_bytes(), mapping).expect("import")
 }
 
@@ -28,18 +50,18 @@ fn mapping_error(mapping: &str) -> String {
 }
 
 /// A wide mapping with a `Received`; `top` goes before, `more` into the event and after it.
-fn wide(top: &str, more: &str) -> String {
+pub(super) fn wide(top: &str, more: &str) -> String {
     format!(
         "source = \"s\"\nshape = \"wide\"\ndossier = \"id\"\n{top}\n\
          [[events]]\ntype = \"Received\"\noccurred_at = \"at\"\nunit = {{ value = \"U\" }}\n{more}"
     )
 }
 
-fn long(top: &str, events: &str) -> String {
+pub(super) fn long(top: &str, events: &str) -> String {
     format!("source = \"s\"\nshape = \"long\"\ndossier = \"id\"\ntype_column = \"what\"\n{top}\n{events}")
 }
 
-fn events(table: &Table) -> Vec<&Prepared> {
+pub(super) fn events(table: &Table) -> Vec<&Prepared> {
     table.cases.iter().flat_map(|c| &c.events).collect()
 }
 
@@ -445,7 +467,7 @@ fn files_that_are_no_csv() {
     assert!(error(b"\x1f\x8bx").contains("cannot read"));
     let text = error(b"id,at\nA,2025-09-10\n\"B,2025-09-10\nC,2025-09-10\n");
     assert!(text.contains("row of line 3 is never closed"), "{text}");
-    let gone = read(Path::new("/nowhere/x.csv"), &Mapping::parse(&wide("", "")).expect("mapping"), &mut |_| {});
+    let gone = read(Path::new("/nowhere/x.csv"), &Mapping::parse(&wide("", "")).expect("mapping"));
     assert!(matches!(gone, Err(ImportError::Unreadable { .. })));
 }
 
@@ -569,8 +591,18 @@ fn progress_is_told() {
     let mut file = tempfile::NamedTempFile::new().expect("file");
     file.write_all(csv.as_bytes()).expect("write");
     let mut told = Vec::new();
-    read(file.path(), &Mapping::parse(&wide("", "")).expect("mapping"), &mut |rows| told.push(rows)).expect("import");
-    assert_eq!(told, [1000, 2000, 2500]);
+    let mapping = Mapping::parse(&wide("", "")).expect("mapping");
+    let input = Input::open(file.path()).expect("open");
+    input.read(&mapping, &mut |p| told.push(p), &mut |_| ControlFlow::Continue(())).expect("import");
+    let of = csv.len() as u64;
+    let read = told.iter().filter_map(|p| match p {
+        Progress::Read { bytes, of: all } if *all == of => Some(*bytes),
+        _ => None,
+    });
+    let read: Vec<u64> = read.collect();
+    assert!(read.len() == 3 && read.is_sorted() && read[2] == of, "{read:?}");
+    let handed = [1000, 2000, 2500].map(|dossiers| Progress::Handed { dossiers, of: 2500 });
+    assert_eq!(told[3..], handed);
 }
 
 #[test]
@@ -666,7 +698,7 @@ proptest::proptest! {
     }
 }
 
-fn mappings() -> std::path::PathBuf {
+pub(super) fn mappings() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings")
 }
 
@@ -706,14 +738,15 @@ fn the_page_says_what_the_code_does() {
             write!(lacking, "\n{text}").expect("write");
         }
     };
-    for name in ["wide", "long"] {
-        let (csv, toml) = (format!("examples/{name}.csv"), format!("examples/{name}.toml"));
+    for name in ["wide.csv", "long.csv", "log.xes"] {
+        let stem = name.split('.').next().unwrap_or(name);
+        let (csv, toml) = (format!("examples/{name}"), format!("examples/{stem}.toml"));
         for file in [&csv, &toml] {
             let text = std::fs::read_to_string(mappings().join(file)).expect("example");
             needs(&format!("\n{text}```"));
         }
         let mapping = Mapping::load(&mappings().join(toml)).expect("mapping");
-        let table = read(&mappings().join(csv), &mapping, &mut |_| {}).expect("import");
+        let table = read(&mappings().join(csv), &mapping).expect("import");
         let mut rows = String::new();
         for Prepared { line, statement: s } in events(&table) {
             writeln!(
@@ -750,7 +783,7 @@ fn the_receipt_phase_of_environmental_permits() {
     }
     let mapping = Mapping::load(&mappings().join("wabo-receipt.toml")).expect("mapping");
     assert_eq!((mapping.source(), mapping.zone().name()), ("wabo-receipt", "Europe/Amsterdam"));
-    let table = read(&file, &mapping, &mut |_| {}).expect("import");
+    let table = read(&file, &mapping).expect("import");
     let of = |t: EventType| events(&table).iter().filter(|p| p.statement.event.event_type() == t).count();
     assert_eq!((table.rows, table.cases.len(), table.rejects.len()), (8577, 1434, 0));
     assert_eq!((of(EventType::Received), of(EventType::Processed), events(&table).len()), (1434, 1329, 2763));
