@@ -9,6 +9,7 @@ use dunghen::import::{Chunk, ImportError, Input, Mapping, Prepared, Progress, Re
 use dunghen::messages::Lang;
 use dunghen::source::Source;
 use dunghen::{pb, wire};
+use dunghen_engine::dossier::Statement;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Options, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -90,6 +91,7 @@ pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
     let mapping = Mapping::load(&args.mapping).map_err(|e| failure(e, &args.mapping))?;
     let input = Input::open(&args.file).map_err(|e| failure(e, &args.file))?;
     let rejects = Rejects::new(&args.file, args.rejects, input.is_log());
+    rejects.check([&args.file, &args.mapping])?;
     let (zone, progress) = (mapping.zone(), Bar::new(lang)?);
     let bar = progress.bar.clone();
     let (sender, mut chunks) = mpsc::channel(TOGETHER);
@@ -219,7 +221,11 @@ impl Importer {
                 Some(pb::record_result::Result::Receipt(receipt)) if receipt.duplicate => self.summary.duplicates += 1,
                 Some(pb::record_result::Result::Receipt(_)) => self.summary.events += 1,
                 Some(pb::record_result::Result::Refusal(refusal)) => {
-                    let text = if self.lang == Lang::Vi { refusal.message_vi } else { refusal.message_en };
+                    let mut text = if self.lang == Lang::Vi { refusal.message_vi } else { refusal.message_en };
+                    if refusal.reason == "EVENT_ID_REUSED" {
+                        // The ids are ours, made of ordinals: advice about ids would help nobody here.
+                        text = grown(&prepared.statement, self.lang);
+                    }
                     self.rejected.push(Reject {
                         line: prepared.line,
                         dossier: Some(prepared.statement.dossier.to_string()),
@@ -255,6 +261,22 @@ impl Rejects {
         Rejects { path, as_they_come, held: Vec::new(), writer: None, count: 0 }
     }
 
+    /// Whether the file can be written, before anything is recorded; never one of the files that are read.
+    fn check(&self, read: [&Path; 2]) -> Result<(), Failure> {
+        let place = self.path.canonicalize().ok();
+        if place.is_some() && read.iter().any(|file| file.canonicalize().ok() == place) {
+            let what = "is read by this import; name another file with --rejects";
+            return Err(Failure::usage(format!("{} {what}", self.path.display())));
+        }
+        let tried = std::fs::OpenOptions::new().append(true).create(true).open(&self.path);
+        tried.map_err(|e| {
+            let what = "what is rejected could not be written there; name another file with --rejects";
+            Failure::failed(format!("{}: {e}; {what}", self.path.display()))
+        })?;
+        // Made by the attempt alone: it is to be there only if there is a reject.
+        if place.is_none() { Ok(std::fs::remove_file(&self.path)?) } else { Ok(()) }
+    }
+
     fn add(&mut self, rejects: &mut Vec<Reject>) -> Result<(), Failure> {
         self.count += rejects.len() as u64;
         self.held.append(rejects);
@@ -288,6 +310,21 @@ impl Rejects {
     fn finish(&mut self) -> Result<Option<PathBuf>, Failure> {
         self.write()?;
         Ok(self.writer.is_some().then(|| self.path.clone()))
+    }
+}
+
+/// What a row means whose ordinal stands for another event already: it was changed, or came in between.
+fn grown(statement: &Statement, lang: Lang) -> String {
+    let (event, dossier) = (statement.event.event_type(), &statement.dossier);
+    match lang {
+        Lang::Vi => format!(
+            "Hồ sơ {dossier}: ở vị trí này nhật ký đã có một sự kiện {event} khác. Dòng đã bị sửa, hoặc mới chen vào trước \
+             các dòng đã nhập. Nếu là sự kiện mới, hãy ghi bằng `dunghen record`."
+        ),
+        Lang::En => format!(
+            "Dossier {dossier}: in this place the log holds another {event} already. The row was changed, or came in before \
+             rows that were imported. If it is a new event, record it with `dunghen record`."
+        ),
     }
 }
 
