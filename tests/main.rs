@@ -9,5 +9,6 @@ mod refusals;
 mod rules_of_the_house;
 mod scenario;
 mod scenarios_grpc;
+mod simulate;
 mod support;
 mod wabo;
