@@ -105,7 +105,8 @@ fn a_server_takes_over_a_simulated_directory_without_a_word() {
     compare(&planted, ["--server", &server.url]);
     assert_eq!(server.stop(), Some(0));
     let all = replay(["--data", path]);
-    let (before, after) = all.split_at(all.match_indices('\n').nth(planted["records"].as_u64().unwrap() as usize - 1).unwrap().0 + 1);
+    let (before, after) =
+        all.split_at(all.match_indices('\n').nth(planted["records"].as_u64().unwrap() as usize - 1).unwrap().0 + 1);
     compare_flags(&planted, before);
     for line in after.lines() {
         let late: Value = serde_json::from_str(line).unwrap();

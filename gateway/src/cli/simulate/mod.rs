@@ -42,7 +42,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many events a second go to the server [default: as many as it takes].
-    #[arg(long, value_name = "R", requires = "server", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, value_name = "R", conflicts_with = "into", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     rate: Option<u64>,
     /// How many connections to the server.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
