@@ -9,6 +9,7 @@ mod refusals;
 mod rules_of_the_house;
 mod scenario;
 mod scenarios_grpc;
+mod simulate;
 mod streams;
 mod support;
 mod wabo;

@@ -3,6 +3,7 @@
 //! One way in: a [`dossier::Command`] is decided against its dossier, its events are appended to the [`log`], durably,
 //! and folded into the [`views`]. Every number that anyone sees is a fold over the log. [`Engine`] runs it all.
 
+pub mod bulk;
 mod clock;
 pub mod directory;
 pub mod dossier;

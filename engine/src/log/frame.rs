@@ -70,20 +70,25 @@ pub(super) fn pack(first: u64, records: &[Vec<u8>], tip: Digest) -> Result<(Vec<
     let mut tip = tip;
     let mut first = first;
     let mut rest = records;
+    let mut compressor = zstd::bulk::Compressor::new(1).map_err(|e| LogError::Unavailable(e.to_string()))?;
+    let mut target = PAYLOAD_TARGET;
     while !rest.is_empty() {
         let mut take = 0;
         let mut size = 0;
-        while take < rest.len() && (take == 0 || size + rest[take].len() <= PAYLOAD_TARGET) {
+        while take < rest.len() && (take == 0 || size + rest[take].len() <= target) {
             size += rest[take].len();
             take += 1;
         }
         let body = loop {
-            let body = body(&rest[..take], tip)?;
+            let body = body(&rest[..take], tip, &mut compressor)?;
             if body.len() + 4 <= STORED_LIMIT || take == 1 {
                 break body;
             }
-            take = take.div_ceil(2);
+            take = fitting(take, body.len()).clamp(1, take - 1);
         };
+        // What fitted this time will about fit the next: hardly a frame is compressed twice.
+        let payload = rest[..take].iter().map(Vec::len).sum();
+        target = fitting(payload, body.len()).clamp(1, PAYLOAD_TARGET);
         tip = digest(first, &body);
         let crc = crc(first, &body);
         let mut bytes = body;
@@ -95,7 +100,16 @@ pub(super) fn pack(first: u64, records: &[Vec<u8>], tip: Digest) -> Result<(Vec<
     Ok((frames, tip))
 }
 
-fn body(records: &[Vec<u8>], previous: Digest) -> Result<Vec<u8>, LogError> {
+/// How much of what came to `stored` bytes would just fit, with something to spare.
+fn fitting(amount: usize, stored: usize) -> usize {
+    amount.saturating_mul(STORED_LIMIT - STORED_LIMIT / 16) / stored.max(1)
+}
+
+fn body(
+    records: &[Vec<u8>],
+    previous: Digest,
+    compressor: &mut zstd::bulk::Compressor<'_>,
+) -> Result<Vec<u8>, LogError> {
     let mut payload = Vec::with_capacity(records.iter().map(|r| r.len() + 3).sum());
     for record in records {
         let mut length = record.len();
@@ -111,7 +125,7 @@ fn body(records: &[Vec<u8>], previous: Digest) -> Result<Vec<u8>, LogError> {
     if payload.len() > PAYLOAD_LIMIT {
         return Err(too_long());
     }
-    let compressed = zstd::bulk::compress(&payload, 1).map_err(|e| LogError::Unavailable(e.to_string()))?;
+    let compressed = compressor.compress(&payload).map_err(|e| LogError::Unavailable(e.to_string()))?;
     let (compression, stored) = if compressed.len() < payload.len() { (ZSTD, &compressed) } else { (PLAIN, &payload) };
     let mut body = Vec::with_capacity(HEADER + stored.len() + 4);
     body.extend_from_slice(&[VERSION, compression, 0, 0]);

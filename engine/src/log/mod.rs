@@ -49,6 +49,22 @@ pub trait EventLog: Send + Sync {
     /// [`LogError::Unavailable`]: the outcome is unknown, and nothing more may be appended before a new open.
     fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError>;
 
+    /// Stores frames all or none, in order, but perhaps not durably before the next [`EventLog::sync`].
+    ///
+    /// # Errors
+    /// As [`EventLog::append`].
+    fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        self.append(frames)
+    }
+
+    /// Makes all that was stored survive a power cut.
+    ///
+    /// # Errors
+    /// As [`EventLog::append`].
+    fn sync(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// The frame that holds `from` (or begins after it), and all that follow.
     fn frames(&self, from: u64) -> Frames<'_>;
 
@@ -65,6 +81,12 @@ pub trait EventLog: Send + Sync {
 impl<T: EventLog + ?Sized> EventLog for std::sync::Arc<T> {
     fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
         (**self).append(frames)
+    }
+    fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        (**self).store(frames)
+    }
+    fn sync(&self) -> Result<(), LogError> {
+        (**self).sync()
     }
     fn frames(&self, from: u64) -> Frames<'_> {
         (**self).frames(from)
@@ -146,6 +168,31 @@ impl Log {
         *tip = Tip { length: first + records.len() as u64, digest };
         self.home.write_head(&Head { length: tip.length, digest }, false)?;
         Ok(first)
+    }
+
+    /// Appends a group of records, all or none, but durable only with the next [`Log::sync`]: for a log that is being
+    /// made and that nobody was promised anything about.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn store(&self, records: &[Vec<u8>]) -> Result<u64, LogError> {
+        let mut tip = self.tip();
+        let first = tip.length;
+        let (frames, digest) = frame::pack(first, records, tip.digest)?;
+        let stored: Vec<(u64, &[u8])> = frames.iter().map(|f| (f.first, f.bytes.as_slice())).collect();
+        self.home.store(&stored)?;
+        *tip = Tip { length: first + records.len() as u64, digest };
+        Ok(first)
+    }
+
+    /// Makes everything appended durable, and then the head, which must never know more than the log holds.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn sync(&self) -> Result<(), LogError> {
+        let tip = *self.tip();
+        self.home.sync()?;
+        self.home.write_head(&Head { length: tip.length, digest: tip.digest }, true)
     }
 
     /// The records from `from` on, each with its position.

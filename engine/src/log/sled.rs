@@ -159,6 +159,14 @@ impl SledLog {
         self.handles.as_ref().ok_or_else(|| LogError::Unavailable("the log is closed".to_owned()))
     }
 
+    fn write(&self, call: impl FnOnce(&Handles) -> ::sled::Result<()>) -> Result<(), LogError> {
+        let handles = self.handles()?;
+        guarded("writing the log", || call(handles)).map_err(|e| match e {
+            // Whatever made sled fail here, nothing acknowledged is known to be damaged: the outcome is unknown.
+            LogError::Damaged { what, .. } | LogError::Unavailable(what) => LogError::Unavailable(what),
+        })
+    }
+
     /// A commit must reach the function of `sync`, else an acknowledgement would promise what a power cut can break.
     fn prove_durable(&self) -> Result<(), LogError> {
         let database = &self.handles()?.database;
@@ -177,6 +185,14 @@ impl SledLog {
         }
         Ok(())
     }
+}
+
+fn batch_of(frames: &[(u64, &[u8])]) -> ::sled::Batch {
+    let mut batch = ::sled::Batch::default();
+    for (first, bytes) in frames {
+        batch.insert(&first.to_be_bytes(), *bytes);
+    }
+    batch
 }
 
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -214,28 +230,23 @@ impl Drop for SledLog {
 
 impl EventLog for SledLog {
     fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
-        let handles = self.handles()?;
-        guarded("writing the log", || {
+        self.write(|handles| {
             match frames {
                 // One key is atomic by itself, and costs one sync where a batch costs two.
-                [(first, bytes)] => {
-                    handles.frames.insert(first.to_be_bytes(), *bytes)?;
-                }
-                _ => {
-                    let mut batch = ::sled::Batch::default();
-                    for (first, bytes) in frames {
-                        batch.insert(&first.to_be_bytes(), *bytes);
-                    }
-                    handles.frames.apply_batch(batch)?;
-                }
+                [(first, bytes)] => drop(handles.frames.insert(first.to_be_bytes(), *bytes)?),
+                _ => handles.frames.apply_batch(batch_of(frames))?,
             }
             handles.frames.flush()?;
             Ok(())
         })
-        .map_err(|e| match e {
-            // Whatever made sled fail here, nothing acknowledged is known to be damaged: the outcome is unknown.
-            LogError::Damaged { what, .. } | LogError::Unavailable(what) => LogError::Unavailable(what),
-        })
+    }
+
+    fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        self.write(|handles| handles.frames.apply_batch(batch_of(frames)))
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        self.write(|handles| handles.frames.flush().map(|_| ()))
     }
 
     fn frames(&self, from: u64) -> Frames<'_> {

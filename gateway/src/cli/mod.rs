@@ -2,10 +2,12 @@
 
 mod ask;
 mod demo;
+mod dice;
 mod import;
 mod output;
 mod record;
 mod serve;
+mod simulate;
 mod verify;
 mod watch;
 
@@ -63,6 +65,8 @@ enum Command {
     Replay(ask::ReplayArgs),
     /// Check every byte of a data directory, changing none.
     Verify(verify::VerifyArgs),
+    /// Make a province on demand: a seeded year of dossiers, and the figures it must give.
+    Simulate(simulate::SimulateArgs),
     /// Show the main job: simulated desks, live rates.
     Demo(demo::DemoArgs),
 }
@@ -234,6 +238,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
         Command::Verify(args) => verify::run(args).await,
+        Command::Simulate(args) => simulate::run(args, lang).await,
         Command::Demo(args) => demo::run(args, lang).await,
     }
 }

@@ -3,10 +3,10 @@
 //! Pure: same seed, same events. The shares (how much is late, asked for papers, forgotten) are chosen to show every
 //! figure at work within a minute, not to describe any real office. Working days are Monday to Friday.
 
+use crate::cli::dice::{Dice, after, working};
 use dunghen_engine::dossier::{Code, Due, Event, Outcome, Statement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Procedures: unit, code, field, working days, share in a thousand.
 const PROCEDURES: [(&str, &str, &str, i32, u64); 6] = [
@@ -20,62 +20,6 @@ const PROCEDURES: [(&str, &str, &str, i32, u64); 6] = [
 const CHANNELS: [(&str, u64); 3] = [("online", 620), ("direct", 300), ("postal", 80)];
 /// Reception points.
 pub(super) const DESKS: usize = 4;
-
-/// A small deterministic generator (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.roll() % n.max(1)
-    }
-
-    fn days(&mut self, n: u64) -> i32 {
-        i32::try_from(self.below(n)).unwrap_or(0)
-    }
-
-    /// True in `n` of a thousand cases.
-    fn in_thousand(&mut self, n: u64) -> bool {
-        self.below(1000) < n
-    }
-
-    fn pick<'a, T>(&mut self, choices: &'a [T], share: fn(&T) -> u64) -> &'a T {
-        let mut left = self.below(choices.iter().map(share).sum());
-        for choice in choices {
-            if left < share(choice) {
-                return choice;
-            }
-            left -= share(choice);
-        }
-        &choices[0]
-    }
-
-    fn uuid(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes((u128::from(self.roll()) << 64 | u128::from(self.roll())).to_be_bytes())
-            .into_uuid()
-    }
-}
-
-fn working(date: Date) -> bool {
-    date.weekday() < 5
-}
-
-/// The n-th working day after a date.
-fn after(date: Date, n: i32) -> Date {
-    let (mut date, mut left) = (date, n);
-    while left > 0 || !working(date) {
-        date = date.plus(1);
-        left -= i32::from(working(date));
-    }
-    date
-}
 
 /// One event on its way from a desk.
 #[derive(Clone)]
@@ -95,7 +39,7 @@ struct Office {
 
 /// All events of the office from `from` on to `to`, in the order in which they happen.
 pub(super) fn events(seed: u64, from: Date, to: Date, zone: Zone, dossiers_a_day: u64) -> Vec<Sent> {
-    let mut office = Office { dice: Dice(seed), zone, from, sent: Vec::new() };
+    let mut office = Office { dice: Dice::new(seed), zone, from, sent: Vec::new() };
     let mut day = from;
     while day < to {
         if working(day) {
@@ -124,7 +68,7 @@ impl Office {
 
     fn say(&mut self, desk: usize, dossier: &Code, at: Timestamp, event: Event) {
         let statement = Statement {
-            event_id: self.dice.uuid(),
+            event_id: self.dice.uuid(at),
             dossier: Arc::clone(dossier),
             occurred_at: at,
             desk: Some(format!("Q{:02}", desk + 1).into()),
