@@ -24,7 +24,7 @@ const AT_LEAST: usize = 3250;
 /// What the clock says: all has happened by then.
 const NOW: &str = "2026-06-01T02:00:00.000Z";
 /// Questions to a population, each asked by every definition.
-const QUESTIONS: usize = 5;
+const QUESTIONS: usize = 4;
 
 struct Standing;
 
