@@ -11,7 +11,7 @@ use dunghen_engine::dossier::{Command, Statement};
 use dunghen_engine::log::{MemoryLog, genesis};
 use dunghen_engine::rules::definition;
 use dunghen_engine::time::{Date, Timestamp, Zone};
-use dunghen_engine::views::{GroupKey, Moment, RatesQuery};
+use dunghen_engine::views::{Filter, GroupKey, Moment, RatesQuery};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, ReplayFilter};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -91,27 +91,21 @@ fn rates(engine: &Engine, question: &Question, zones: &mut Zones) -> Value {
         Bound::Date(day) => Moment::Date(Date::parse(&day.to_string()).unwrap()),
     };
     let by: Vec<GroupKey> = question.by.iter().map(|name| GroupKey::parse(name).unwrap()).collect();
-    let mut query = RatesQuery {
+    let query = RatesQuery {
         definition: definition(&question.definition).unwrap(),
         from: question.from.map(moment),
         to: question.to.map(moment),
         as_of: moment(question.as_of),
         by: by.clone(),
-        filter: scenario_filter(&question.filter),
-        zone: None,
+        filter: filter(&question.filter),
+        zone: question.zone.map(|zone| zones.get(zone.name())),
     };
-    query.zone = question.zone.map(|zone| zones.get(zone.name()));
     json::rates(&wire::rates(&question.definition, &by, &engine.rates(&query)))
 }
 
-fn scenario_filter(filter: &[(String, String)]) -> dunghen_engine::views::Filter {
+fn filter(filter: &[(String, String)]) -> Filter {
     let get = |name: &str| filter.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str().into());
-    dunghen_engine::views::Filter {
-        unit: get("unit"),
-        procedure: get("procedure"),
-        field: get("field"),
-        channel: get("channel"),
-    }
+    Filter { unit: get("unit"), procedure: get("procedure"), field: get("field"), channel: get("channel") }
 }
 
 /// Where two answers differ, line by line.
@@ -204,6 +198,9 @@ fn compare(populations: u64) -> Tally {
     let mut zones = Zones::default();
     let mut tally = Tally::default();
     for number in 0..populations {
+        if number > 0 && number % 500 == 0 {
+            println!("{number} populations, {} integers are equal so far", tally.integers);
+        }
         let mut population = Population::new(seed, number);
         let engine = engine(&population.events, population.batch, zones.get(population.home.name()));
         let records = replay(&engine);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Homes, and first days of populations: days before the clocks change, or the month, the quarter, the year ends.
+/// None of them ever set its clock back over midnight into the date before (as St. John's did until 2011).
 const HOMES: [(&str, &[&str]); 14] = [
     ("Asia/Ho_Chi_Minh", &["2025-09-27", "2025-12-29", "2026-02-26"]),
     ("Asia/Ho_Chi_Minh", &["2025-06-28", "2025-09-29"]),
