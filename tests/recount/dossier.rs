@@ -100,7 +100,8 @@ impl Dossier {
 #[derive(Debug)]
 pub(super) struct Promise {
     pub(super) due: Due,
-    /// It was given before the one it replaces was missed (promise 1 replaces none).
+    /// It was given before the one it replaces was missed (promise 1 replaces none). Both may happen within one tick; then,
+    /// as everywhere, the position decides: a letter that came before the answer that ended the wait was in time.
     in_time: bool,
     pub(super) missed: Option<Tick>,
     /// When the letter that answers it was sent.
