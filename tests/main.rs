@@ -5,6 +5,8 @@
 mod crash;
 mod failing;
 mod grpc;
+mod recount;
+mod recount_test;
 mod refusals;
 mod rules_of_the_house;
 mod scenario;
