@@ -258,7 +258,7 @@ fn is_rich(tally: &Tally, populations: u64) {
 
 #[test]
 fn the_engine_counts_as_the_recount_does() {
-    let populations = number("DUNGHEN_RECOUNT_POPULATIONS").unwrap_or(150);
+    let populations = number("DUNGHEN_RECOUNT_POPULATIONS").unwrap_or(120);
     let tally = compare(populations);
     if populations >= 100 {
         is_rich(&tally, populations);
