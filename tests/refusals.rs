@@ -217,6 +217,71 @@ fn check_details(name: &str, status: &tonic::Status, reason: &str, field: Option
     assert_eq!(fields.first().map(String::as_str), field, "{name}");
 }
 
+const MAPPING: &str = r#"
+source = "refusals"
+shape = "long"
+dossier = "code"
+type_column = "what"
+
+[[events]]
+type = "Received"
+when = ["in"]
+occurred_at = "at"
+unit = "unit"
+due_date = "due"
+
+[[events]]
+type = "Processed"
+when = ["end"]
+occurred_at = "at"
+
+[[events]]
+type = "Stopped"
+when = ["stop"]
+occurred_at = "at"
+reason_code = "unit"
+"#;
+
+/// Rows of a file that is imported, with the reason that the file of rejects must give for each; how many there are.
+fn refused_rows(server: &Server) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let long = format!("{},in,2025-09-04T09:00:00+07:00,H44,", "x".repeat(65));
+    let table: Vec<(&str, &str)> = vec![
+        (",in,2025-09-04T09:00:00+07:00,H44,", "FIELD_MISSING"),
+        ("new-1,in,yesterday,H44,", "FIELD_INVALID"),
+        ("new-2,in,,H44,", "FIELD_MISSING"),
+        ("new-3,in,2025-09-04T09:00:00+07:00,,", "FIELD_MISSING"),
+        ("new-4,in,2025-09-04T09:00:00+07:00,H44,2025-02-30", "FIELD_INVALID"),
+        ("new-5,leap,2025-09-04T09:00:00+07:00,H44,", "UNKNOWN_TYPE"),
+        ("new-6,in,2025-09-04T09:00:00+07:00", "FIELD_INVALID"),
+        (&long, "FIELD_INVALID"),
+        ("open,in,2025-09-04T09:00:00+07:00,H44,", "DOSSIER_EXISTS"),
+        ("open,end,2099-09-04T09:00:00+07:00,,", "TIME_IN_FUTURE"),
+        ("open,stop,2025-09-04T09:00:00+07:00,,", "FIELD_MISSING"),
+        ("nobody,end,2025-09-04T09:00:00+07:00,,", "DOSSIER_UNKNOWN"),
+        ("ended,end,2025-09-05T09:00:00+07:00,,", "DOSSIER_ENDED"),
+        ("rejected,end,2025-09-05T09:00:00+07:00,,", "DOSSIER_ENDED"),
+    ];
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, mapping, rejects) = (place("rows.csv"), place("rows.toml"), place("rejects.csv"));
+    let rows: String = table.iter().flat_map(|(row, _)| [row, "\n"]).collect();
+    std::fs::write(&file, format!("code,what,at,unit,due\n{rows}")).unwrap();
+    std::fs::write(&mapping, MAPPING).unwrap();
+    let args = ["import", &file, "--mapping", &mapping, "--server", &server.url, "--rejects", &rejects];
+    let output = dunghen(&args, "");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((summary["events"].clone(), summary["rejected"].clone()), (json!(0), json!(table.len())));
+    let mut reader = csv::Reader::from_path(&rejects).unwrap();
+    let found: Vec<(String, String)> =
+        reader.records().map(Result::unwrap).map(|r| (r[0].to_owned(), r[2].to_owned())).collect();
+    for (number, (row, reason)) in (2..).zip(&table) {
+        assert!(found.contains(&(number.to_string(), (*reason).to_owned())), "{row}: {reason} not in {found:?}");
+    }
+    table.len()
+}
+
 async fn position(source: &Source) -> u64 {
     let question = pb::GetRatesRequest { definition: "resolved".into(), ..Default::default() };
     source.get_rates(question).await.unwrap().position
@@ -253,6 +318,8 @@ async fn whatever_is_refused_leaves_no_trace() {
         check_details(name, &status, reason, field);
         checked += 1;
     }
+
+    checked += refused_rows(&server);
 
     assert_eq!(position(&source).await, before, "nothing was logged");
     println!("{checked} attempts refused, each with its reason");

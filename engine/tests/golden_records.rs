@@ -217,7 +217,8 @@ fn expected_figures(engine: &Engine) -> Vec<String> {
 /// With the `Late` of four promises.
 const RECORDS: u64 = 31;
 
-/// Per definition the integers in the order of the contract, worked out by hand from `history`.
+/// Per definition the integers in the order of the contract. Worked out by hand from `history`, but for `decision-766` and
+/// `first-promise`: those came later, are as this program first gave them, and must stay so.
 const FIGURES: [&str; 6] = [
     "resolved 10 6 2 2 6 3 2 1 3 0 2 1 0 4 1 0 3 0 0 in 7 groups",
     "resolved-instant 10 6 2 2 6 3 2 1 3 0 2 1 0 4 1 0 3 0 0 in 7 groups",
