@@ -67,6 +67,11 @@ pub(super) fn csv(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure
 /// A table whose first `keys` columns are text and the others numbers. Where it is wider than the terminal each row
 /// becomes a block of lines: a number or a code that is broken across lines misleads.
 pub(super) fn table(header: &[String], keys: usize, rows: &[Vec<String>]) -> String {
+    fitting(header, keys, rows).unwrap_or_else(|| blocks(header, rows))
+}
+
+/// The same, or `None` where it is wider than the terminal.
+pub(super) fn fitting(header: &[String], keys: usize, rows: &[Vec<String>]) -> Option<String> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Disabled);
@@ -79,10 +84,8 @@ pub(super) fn table(header: &[String], keys: usize, rows: &[Vec<String>]) -> Str
     }
     let text = table.to_string();
     let needed = text.lines().next().map_or(0, |line| line.chars().count());
-    match table.width() {
-        Some(width) if std::io::stdout().is_terminal() && needed > usize::from(width) => blocks(header, rows),
-        _ => text,
-    }
+    let too_wide = table.width().is_some_and(|width| needed > usize::from(width));
+    (!(too_wide && std::io::stdout().is_terminal())).then_some(text)
 }
 
 /// Each row as lines of name and value; what is empty is left out.

@@ -246,6 +246,9 @@ fn verdict(met: Option<bool>, lang: Lang) -> &'static str {
     }
 }
 
+/// Of the columns: unit, field, received, overdue, rate, target, apologies due, missing.
+const NARROW: [usize; 8] = [0, 1, 2, 4, 7, 8, 9, 12];
+
 fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Zone, lang: Lang) -> String {
     let header = match lang {
         Lang::Vi => [
@@ -258,7 +261,7 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
             "trễ",
             "tỷ lệ",
             "> 99 %",
-            "phải xin lỗi",
+            "xin lỗi",
             "kịp",
             "gửi muộn",
             "chưa gửi",
@@ -316,7 +319,13 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
         .collect();
     let total = if lang == Lang::Vi { "tổng" } else { "total" };
     rows.push(cells(vec![total.to_owned(), String::new()], answer.total.unwrap_or_default()));
-    let table = output::table(&header.map(str::to_owned), 2, &rows);
+    let header = header.map(str::to_owned);
+    // A narrow terminal gets the columns that matter most; a page that is taller than the screen could not be redrawn.
+    let table = output::fitting(&header, 2, &rows).unwrap_or_else(|| {
+        let some = |row: &[String]| -> Vec<String> { NARROW.iter().filter_map(|i| row.get(*i).cloned()).collect() };
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| some(row)).collect();
+        output::table(&some(&header), 2, &rows)
+    });
     let load = |n: &AtomicU64| output::count(n.load(Ordering::Relaxed), lang);
     let (recorded, twice, refused) = (load(&tally.recorded), load(&tally.duplicates), load(&tally.refused));
     let last = tally.last_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
