@@ -26,6 +26,9 @@ const DEFAULT_SOON_HOURS: u32 = 72;
 /// How long a question waits for `min_position` if the call has no deadline.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// A result for each event of a batch.
+pub(crate) type Results = Vec<Result<Receipt, Rejection>>;
+
 /// The services over one engine.
 #[derive(Clone)]
 pub struct Services {
@@ -81,15 +84,23 @@ impl Services {
         }
     }
 
-    pub(crate) async fn submit(&self, batch: Batch) -> Result<Vec<Result<Receipt, Rejection>>, Status> {
+    /// Puts a batch into the queue; the answer is what then comes of it.
+    pub(crate) fn queue(
+        &self,
+        batch: Batch,
+    ) -> Result<impl Future<Output = Result<Results, Refused>> + use<>, Refused> {
         let (answer, wait) = oneshot::channel();
-        let submitted = self.engine.submit(batch, move |result| {
+        self.engine.submit(batch, move |result| {
             // Whoever waited may be gone; the events are recorded all the same.
             let _ = answer.send(result);
-        });
+        })?;
         let gone = || Refused::Unavailable("the writer stopped".to_owned());
-        let result = match submitted {
-            Ok(()) => wait.await.unwrap_or_else(|_| Err(gone())),
+        Ok(async move { wait.await.unwrap_or_else(|_| Err(gone())) })
+    }
+
+    async fn submit(&self, batch: Batch) -> Result<Results, Status> {
+        let result = match self.queue(batch) {
+            Ok(answer) => answer.await,
             Err(refused) => Err(refused),
         };
         result.map_err(|refused| status::of_refused(&refused, &self.zone()))

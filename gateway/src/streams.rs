@@ -4,11 +4,11 @@
 //! itself, and one that is gone ends them.
 
 use crate::pb::supervisor_service_server::SupervisorService;
-use crate::services::{Services, ask};
+use crate::services::{Results, Services, ask};
 use crate::{pb, status, wire};
-use dunghen_engine::dossier::Rejection;
+use dunghen_engine::dossier::{Command, Rejection};
 use dunghen_engine::log::LogError;
-use dunghen_engine::{Batch, Mode, Receipt, ReplayFilter};
+use dunghen_engine::{Batch, Mode, Refused, ReplayFilter};
 use prost::Message;
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -65,7 +65,7 @@ async fn at_once<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
 struct Group {
     /// For each event: `Err` if its form was refused, else it is in the batch.
     known: Vec<Result<(), Rejection>>,
-    decided: tokio::task::JoinHandle<Result<Vec<Result<Receipt, Rejection>>, Status>>,
+    decided: tokio::task::JoinHandle<Result<Results, Status>>,
     /// Why nothing more can be read behind this group, such as a message that is too large.
     broken: Option<Status>,
 }
@@ -142,7 +142,7 @@ async fn read_events(
             .map(|r| wire::command(r.event, r.expected_version, false).map(|command| commands.push(command)))
             .collect();
         let Ok(place) = groups.reserve().await else { return };
-        let (submitted, was_submitted) = tokio::sync::oneshot::channel();
+        let (submitted, was_submitted) = oneshot::channel();
         let services = services.clone();
         let decided = tokio::spawn(async move { services.submit_patiently(commands, submitted).await });
         place.send(Group { known, decided, broken });
@@ -156,27 +156,24 @@ impl Services {
     /// are queued (or refused for good).
     async fn submit_patiently(
         &self,
-        commands: Vec<dunghen_engine::dossier::Command>,
-        submitted: tokio::sync::oneshot::Sender<()>,
-    ) -> Result<Vec<Result<Receipt, Rejection>>, Status> {
+        commands: Vec<Command>,
+        submitted: oneshot::Sender<()>,
+    ) -> Result<Results, Status> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
         loop {
-            let (answer, wait) = tokio::sync::oneshot::channel();
-            let batch = Batch { commands: commands.clone(), mode: Mode::Each };
-            let queued = self.engine().submit(batch, move |result| {
-                // Whoever waited may be gone; the events are recorded all the same.
-                let _ = answer.send(result);
-            });
-            match queued {
-                Err(dunghen_engine::Refused::Overloaded) => sleep(BREATH).await,
-                Err(refused) => return Err(status::of_refused(&refused, &self.zone())),
-                Ok(()) => {
+            let refused = match self.queue(Batch { commands: commands.clone(), mode: Mode::Each }) {
+                Ok(answer) => {
+                    // A reader that is gone waits for nothing.
                     let _ = submitted.send(());
-                    let gone = dunghen_engine::Refused::Unavailable("the writer stopped".to_owned());
-                    return wait.await.unwrap_or(Err(gone)).map_err(|r| status::of_refused(&r, &self.zone()));
+                    return answer.await.map_err(|r| status::of_refused(&r, &self.zone()));
                 }
+                Err(refused) => refused,
+            };
+            match refused {
+                Refused::Overloaded => sleep(BREATH).await,
+                other => return Err(status::of_refused(&other, &self.zone())),
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::dossier::{
 use crate::record::Record;
 use crate::time::{Timestamp, Zone};
 use crate::views::{Row, Views};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -65,7 +65,7 @@ struct Group {
     now: Timestamp,
     first: u64,
     records: Vec<Vec<u8>>,
-    touched: HashMap<Code, ()>,
+    touched: HashSet<Code>,
 }
 
 impl Writer {
@@ -160,7 +160,7 @@ impl Writer {
             statement: proposal.statement.clone(),
         };
         group.records.push(record.encode());
-        group.touched.entry(code.clone()).or_default();
+        group.touched.insert(code.clone());
         Receipt {
             event_id: proposal.statement.event_id,
             position,
@@ -239,7 +239,7 @@ impl Writer {
 
     /// Folds what the group touched. Touched dossiers that an undone batch left unknown have no row.
     fn fold(&mut self, group: &mut Group, rows: &mut HashMap<Code, Row>) {
-        for (code, ()) in std::mem::take(&mut group.touched) {
+        for code in std::mem::take(&mut group.touched) {
             if let Some(row) = self.refold(&code) {
                 rows.insert(code, row);
             }
@@ -320,7 +320,7 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
 /// Decides, appends, folds and answers one group. On failure health says why, and everyone in it has been told.
 fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(), String> {
     let now = shared.clock.now().max(writer.last_recorded);
-    let mut group = Group { now, first: shared.log.length(), records: Vec::new(), touched: HashMap::new() };
+    let mut group = Group { now, first: shared.log.length(), records: Vec::new(), touched: HashSet::new() };
     let mut rows = HashMap::new();
     let decided: Vec<_> = jobs
         .into_iter()

@@ -125,26 +125,23 @@ impl Row {
 
     /// The history as a definition compares it; in a foreign zone it is folded anew.
     fn timeline(&self, definition: Definition, home: &Zone, zone: &Zone) -> Option<Cow<'_, Timeline>> {
-        match definition.compared_by {
-            ComparedBy::Instant => self.by_instant.as_ref().map(Cow::Borrowed),
-            ComparedBy::Date if zone == home => self.by_date.as_ref().map(Cow::Borrowed),
-            ComparedBy::Date => Timeline::fold(&self.dossier.entries, home, Comparison::Date(zone)).map(Cow::Owned),
-        }
+        self.timeline_at(definition, home, zone, Timestamp::MAX)
     }
-}
 
-impl Row {
     /// The same, with the promises as they stood at `c`.
     fn timeline_at(&self, definition: Definition, home: &Zone, zone: &Zone, c: Timestamp) -> Option<Cow<'_, Timeline>> {
         let entries = &self.dossier.entries;
-        if !Timeline::goes_on_after(entries, c) {
-            return self.timeline(definition, home, zone);
-        }
-        let by = match definition.compared_by {
-            ComparedBy::Instant => Comparison::Instant,
-            ComparedBy::Date => Comparison::Date(zone),
+        let (ready, by) = match definition.compared_by {
+            ComparedBy::Instant => (Some(&self.by_instant), Comparison::Instant),
+            ComparedBy::Date => ((zone == home).then_some(&self.by_date), Comparison::Date(zone)),
         };
-        Timeline::fold_until(entries, home, by, c).map(Cow::Owned)
+        match ready {
+            // Figures ask for the whole history of every row: nothing is looked through for that.
+            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(entries, c) => {
+                ready.as_ref().map(Cow::Borrowed)
+            }
+            _ => Timeline::fold_until(entries, home, by, c).map(Cow::Owned),
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Promise, Timeline};
 use crate::rules::{Cohort, Definition, Judged};
 use crate::time::{Date, Timestamp, Zone};
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// The integers of an answer, in the order of the contract.
@@ -317,26 +316,27 @@ fn contributions(
             Verdict::NoDeadline => in_period(Figure::NoDeadline, moment),
         }
     }
-    let owed = || row.by_date.iter().flat_map(|t| obligations(t, home, c));
-    for obligation in owed() {
+    for obligation in row.by_date.iter().flat_map(|t| obligations(t, home, c)) {
         let state = match obligation.state {
-            ObligationState::Forecast | ObligationState::Pending => continue,
+            ObligationState::Forecast => continue,
+            ObligationState::Pending => {
+                // Of the stock at the cut, whatever the period.
+                obligation.missed_at.into_iter().for_each(|missed| add(Figure::ApologyPending, missed));
+                continue;
+            }
             ObligationState::InTime => Figure::ApologyInTime,
             ObligationState::Late => Figure::ApologyLate,
             ObligationState::Missing => Figure::ApologyMissing,
         };
-        if let Some(decided_at) = obligation.decided_at {
-            in_period(Figure::ApologyDue, decided_at);
-            in_period(state, decided_at);
+        if let Some(decided_at) = obligation.decided_at.filter(|a| window.holds(*a)) {
+            add(Figure::ApologyDue, decided_at);
+            add(state, decided_at);
             if obligation.defective {
-                in_period(Figure::ApologyDefective, decided_at);
+                add(Figure::ApologyDefective, decided_at);
             }
         }
     }
-    // The stock at the cut, whatever the period.
-    for missed_at in owed().filter(|o| o.state == ObligationState::Pending).filter_map(|o| o.missed_at) {
-        add(Figure::ApologyPending, missed_at);
-    }
+    // The rest of the stock.
     if timeline.is_open(c) {
         add(Figure::Open, timeline.received);
         match judged(timeline, definition, c) {
@@ -385,7 +385,8 @@ impl Views {
         }
         let mut groups: Vec<Group> =
             groups.into_iter().map(|(numbers, figures)| Group { key: self.key(&query.by, numbers), figures }).collect();
-        groups.sort_by(|a, b| compare(&a.key, &b.key));
+        // `None` is less than any text: null comes first.
+        groups.sort_by(|a, b| a.key.cmp(&b.key));
         RatesAnswer { from, to, as_of, zone, position: self.position, total, groups }
     }
 
@@ -429,9 +430,4 @@ fn numbers(row: &Row, by: &[GroupKey], moment: Timestamp, zone: &Zone) -> Number
         };
     }
     numbers
-}
-
-/// Null first, then by the text of the key.
-fn compare(a: &[KeyValue], b: &[KeyValue]) -> Ordering {
-    a.cmp(b)
 }

@@ -58,6 +58,13 @@ struct PeriodArgs {
     min_position: u64,
 }
 
+impl PeriodArgs {
+    /// The zone that was named, as requests have it.
+    fn zone_name(&self) -> String {
+        self.time_zone.map_or_else(String::new, |z| z.name().to_owned())
+    }
+}
+
 fn state(text: &str) -> Result<String, String> {
     let names = StateFilter::ALL.map(|(_, name)| name).join(", ");
     StateFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
@@ -102,7 +109,7 @@ pub(super) async fn rates(args: RatesArgs, lang: Lang) -> Result<u8, Failure> {
         as_of: args.period.as_of.map(wire::time_point),
         by: args.by.iter().map(|k| k.name().to_owned()).collect(),
         filter: Some(args.filter.filter()),
-        time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+        time_zone: args.period.zone_name(),
         min_position: args.period.min_position,
     };
     let answer = source.get_rates(request).await.map_err(|s| Failure::status(&s, lang))?;
@@ -294,7 +301,7 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
         to: args.period.to.map(wire::time_point),
         as_of: args.period.as_of.map(wire::time_point),
         filter: Some(args.filter.filter()),
-        time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+        time_zone: args.period.zone_name(),
         due_within_hours: args.due_within,
         page_size: args.page_size.unwrap_or(PAGE),
         page_token: args.page_token.unwrap_or_default(),
@@ -581,7 +588,7 @@ pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8,
         to: args.period.to.map(wire::time_point),
         as_of: args.period.as_of.map(wire::time_point),
         filter: Some(args.filter.filter()),
-        time_zone: args.period.time_zone.map_or_else(String::new, |z| z.name().to_owned()),
+        time_zone: args.period.zone_name(),
         page_size: PAGE,
         page_token: String::new(),
         min_position: args.period.min_position,

@@ -119,6 +119,16 @@ pub(super) fn percent(part: u64, whole: u64, lang: Lang) -> String {
     format!("{}{point}{:02} %", hundredths / 100, hundredths % 100)
 }
 
+/// Whether a target was met, in the words of the language.
+pub(super) fn verdict(met: bool, lang: Lang) -> &'static str {
+    match (met, lang) {
+        (true, Lang::Vi) => "đạt",
+        (true, Lang::En) => "met",
+        (false, Lang::Vi) => "KHÔNG ĐẠT",
+        (false, Lang::En) => "NOT MET",
+    }
+}
+
 /// A count with its thousands apart, in the form of the language.
 pub(super) fn count(n: u64, lang: Lang) -> String {
     let separator = match lang {

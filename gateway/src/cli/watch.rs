@@ -147,10 +147,7 @@ fn show(screen: &Screen, goal: Goal, live: bool, lang: Lang) -> Result<(), Failu
     let Some(rates) = &screen.rates else { return Ok(()) };
     let total = rates.total.unwrap_or_default();
     let met = match (goal.met(total.on_time, total.on_time + total.late), lang) {
-        (Some(true), Lang::Vi) => "đạt",
-        (Some(true), Lang::En) => "met",
-        (Some(false), Lang::Vi) => "KHÔNG ĐẠT",
-        (Some(false), Lang::En) => "NOT MET",
+        (Some(met), lang) => output::verdict(met, lang),
         (None, Lang::Vi) => "không phát sinh",
         (None, Lang::En) => "n/a",
     };

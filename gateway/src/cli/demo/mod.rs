@@ -235,15 +235,9 @@ async fn ask(
     supervisor.get_rates(request).await.map_err(|s| Failure::status(&s, lang))
 }
 
-/// Met or not, by integers: strictly more than the target.
+/// Met or not; a dash where there is nothing to judge.
 fn verdict(met: Option<bool>, lang: Lang) -> &'static str {
-    match (met, lang) {
-        (Some(true), Lang::Vi) => "đạt",
-        (Some(true), Lang::En) => "met",
-        (Some(false), Lang::Vi) => "KHÔNG ĐẠT",
-        (Some(false), Lang::En) => "NOT MET",
-        (None, _) => "–",
-    }
+    met.map_or("–", |met| output::verdict(met, lang))
 }
 
 /// Of the columns: unit, field, received, overdue, rate, target, apologies due, missing.
