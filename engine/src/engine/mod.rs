@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::rules::DEFINITIONS;
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer, RatesQuery, Views,
+    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer, RatesQuery, Views,
     obligations, unit_within,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -397,6 +397,12 @@ impl Engine {
     #[must_use]
     pub fn rates(&self, query: &RatesQuery) -> RatesAnswer {
         self.shared.views().rates(query)
+    }
+
+    /// Form II.06a of a period.
+    #[must_use]
+    pub fn form(&self, query: &FormQuery) -> FormAnswer {
+        self.shared.views().form(query)
     }
 
     /// Lists dossiers.

@@ -3,10 +3,12 @@
 //! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
 //! again from the log at any time with the same result.
 
+mod form;
 mod list;
 mod obligation;
 mod rates;
 
+pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
 pub use obligation::{
     Obligation, ObligationCursor, ObligationFilter, ObligationItem, ObligationPage, ObligationQuery, ObligationState,
