@@ -356,6 +356,32 @@ pub fn rates(answer: &pb::GetRatesResponse) -> Value {
     })
 }
 
+/// Form II.06a of a period of this name.
+#[must_use]
+pub fn form(period: &str, answer: &pb::GetFormResponse) -> Value {
+    let integers = |figures: Option<&pb::FormFigures>| -> Map<String, Value> {
+        let figures = figures.copied().unwrap_or_default();
+        wire::form_named(&figures).into_iter().map(|(name, n)| (name.to_owned(), n.into())).collect()
+    };
+    let rows = answer.rows.iter().map(|row| {
+        let key: Map<String, Value> = row.key.iter().map(|k| (k.name.clone(), json!(k.value))).collect();
+        let mut out = Map::new();
+        out.insert("key".into(), Value::Object(key));
+        out.extend(integers(row.figures.as_ref()));
+        Value::Object(out)
+    });
+    json!({
+        "period": period,
+        "from": time(answer.from.as_ref()),
+        "to": time(answer.to.as_ref()),
+        "as_of": time(answer.as_of.as_ref()),
+        "time_zone": answer.time_zone,
+        "position": answer.position,
+        "rows": rows.collect::<Vec<_>>(),
+        "total": integers(answer.total.as_ref()),
+    })
+}
+
 /// A dossier of a list.
 #[must_use]
 pub fn dossier(dossier: &pb::Dossier) -> Value {

@@ -4,6 +4,7 @@ pub mod import;
 pub mod json;
 pub mod messages;
 pub mod pb;
+pub mod report;
 pub mod serve;
 pub mod services;
 pub mod source;

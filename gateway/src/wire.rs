@@ -7,7 +7,8 @@ use dunghen_engine::dossier::{
 use dunghen_engine::record::Record;
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
-    Figure, Figures, Group, GroupKey, Item, Moment, Obligation, ObligationItem, RatesAnswer, Verdict, Why,
+    Figure, Figures, FormAnswer, FormFigures, FormKey, Group, GroupKey, Item, Moment, Obligation, ObligationItem,
+    RatesAnswer, Verdict, Why,
 };
 use dunghen_engine::{Detail, Receipt};
 use prost_types::Timestamp as WireTimestamp;
@@ -362,6 +363,13 @@ pub fn time_point(moment: Moment) -> pb::TimePoint {
     }
 }
 
+/// The cut of an answer, as of which its figures stand: what occurs after the period does not count.
+#[must_use]
+pub fn cut(to: Option<&WireTimestamp>, as_of: Option<&WireTimestamp>) -> Timestamp {
+    let as_of = as_of.and_then(instant).unwrap_or(Timestamp::MAX);
+    to.and_then(instant).map_or(as_of, |to| as_of.min(to.plus(-1)))
+}
+
 fn fraction((part, whole): (u64, u64)) -> Option<f64> {
     // Counts of dossiers stay far below 2^53, up to which a float is exact.
     (whole > 0).then(|| part as f64 / whole as f64)
@@ -448,6 +456,66 @@ pub fn rates(definition: &str, by: &[GroupKey], answer: &RatesAnswer) -> pb::Get
         position: answer.position,
         total: Some(figures(&answer.total)),
         groups: answer.groups.iter().map(group).collect(),
+    }
+}
+
+/// The integers of a row of the form.
+#[must_use]
+pub fn form_figures(figures: &FormFigures) -> pb::FormFigures {
+    pb::FormFigures {
+        total_received: figures.total_received(),
+        online: figures.online,
+        direct: figures.direct,
+        carried_over: figures.carried_over,
+        resolved: figures.resolved(),
+        early: figures.early,
+        on_due: figures.on_due,
+        overdue: figures.overdue,
+        resolved_no_deadline: figures.resolved_no_deadline,
+        in_progress: figures.in_progress(),
+        within_due: figures.within_due,
+        in_progress_overdue: figures.in_progress_overdue,
+        in_progress_no_deadline: figures.in_progress_no_deadline,
+        withdrawn: figures.withdrawn,
+    }
+}
+
+/// The integers of a row of the form by their names in JSON, in the order of the contract.
+#[must_use]
+pub fn form_named(figures: &pb::FormFigures) -> [(&'static str, u64); FormFigures::COUNT] {
+    [
+        ("total_received", figures.total_received),
+        ("online", figures.online),
+        ("direct", figures.direct),
+        ("carried_over", figures.carried_over),
+        ("resolved", figures.resolved),
+        ("early", figures.early),
+        ("on_due", figures.on_due),
+        ("overdue", figures.overdue),
+        ("resolved_no_deadline", figures.resolved_no_deadline),
+        ("in_progress", figures.in_progress),
+        ("within_due", figures.within_due),
+        ("in_progress_overdue", figures.in_progress_overdue),
+        ("in_progress_no_deadline", figures.in_progress_no_deadline),
+        ("withdrawn", figures.withdrawn),
+    ]
+}
+
+/// A form as the schemas have it.
+#[must_use]
+pub fn form(by: FormKey, answer: &FormAnswer) -> pb::GetFormResponse {
+    let rows = answer.rows.iter().map(|(value, figures)| pb::FormRow {
+        key: Some(pb::KeyValue { name: by.name().to_owned(), value: value.as_ref().map(ToString::to_string) }),
+        figures: Some(form_figures(figures)),
+    });
+    pb::GetFormResponse {
+        from: Some(timestamp(answer.from)),
+        to: Some(timestamp(answer.to)),
+        as_of: Some(timestamp(answer.as_of)),
+        time_zone: answer.zone.name().to_owned(),
+        position: answer.position,
+        total: Some(form_figures(&answer.total)),
+        rows: rows.collect(),
     }
 }
 

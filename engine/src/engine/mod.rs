@@ -14,8 +14,8 @@ use crate::record::Record;
 use crate::rules::DEFINITIONS;
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer, RatesQuery, Views,
-    obligations, unit_within,
+    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
+    RatesQuery, Views, obligations, unit_within,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

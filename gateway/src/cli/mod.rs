@@ -6,6 +6,7 @@ mod dice;
 mod import;
 mod output;
 mod record;
+mod report;
 mod serve;
 mod simulate;
 mod verify;
@@ -53,6 +54,8 @@ enum Command {
     Import(import::ImportArgs),
     /// On-time rates and apology obligations.
     Rates(ask::RatesArgs),
+    /// Official form II.06a and the scores of Decision 766 and PAR INDEX, for any period.
+    Report(report::ReportArgs),
     /// Worklists, and the dossiers behind a figure.
     Dossiers(ask::DossiersArgs),
     /// All about one dossier.
@@ -232,6 +235,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Record(args) => record::run(args, lang).await,
         Command::Import(args) => import::run(args, lang).await,
         Command::Rates(args) => ask::rates(args, lang).await,
+        Command::Report(args) => report::run(args, lang).await,
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,

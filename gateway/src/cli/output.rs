@@ -3,8 +3,10 @@
 use super::Failure;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use dunghen::messages::Lang;
+use dunghen::report::looks_like_formula;
 use dunghen_engine::time::{Timestamp, Zone};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 /// Ends the command quietly when whoever reads our output has gone.
 fn written(result: std::io::Result<()>) -> Result<(), Failure> {
@@ -14,9 +16,33 @@ fn written(result: std::io::Result<()>) -> Result<(), Failure> {
     }
 }
 
+/// Writes a file beside the one that is there, and only then puts it in its place: nobody ever sees half of it.
+pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let name = file.file_name().ok_or_else(|| std::io::Error::other("not the name of a file"))?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = file.with_file_name(beside);
+    let write = || {
+        let mut part = std::fs::File::create(&beside)?;
+        part.write_all(bytes)?;
+        part.sync_all()?;
+        std::fs::rename(&beside, file)
+    };
+    write().inspect_err(|_| {
+        // It may never have been made; what went wrong is said already.
+        let _ = std::fs::remove_file(&beside);
+    })
+}
+
 /// A line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
     written(writeln!(std::io::stdout().lock(), "{text}"))
+}
+
+/// As it is.
+pub(super) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    written(std::io::stdout().lock().write_all(bytes))
 }
 
 /// A value on one line.
@@ -50,18 +76,22 @@ impl Lines {
 
 /// Cells that a spreadsheet would take for a formula are made text.
 pub(super) fn neutral(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    if looks_like_formula(cell) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 /// A header and rows.
 pub(super) fn csv(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+    bytes(&csv_bytes(header, rows)?)
+}
+
+/// The same, for a file.
+pub(super) fn csv_bytes(header: &[&str], rows: Vec<Vec<String>>) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header).map_err(Failure::failed)?;
     for row in rows {
         writer.write_record(row.iter().map(|c| neutral(c))).map_err(Failure::failed)?;
     }
-    let bytes = writer.into_inner().map_err(Failure::failed)?;
-    written(std::io::stdout().lock().write_all(&bytes))
+    writer.into_inner().map_err(Failure::failed)
 }
 
 /// A table whose first `keys` columns are text and the others numbers. Where it is wider than the terminal each row
@@ -72,6 +102,12 @@ pub(super) fn table(header: &[String], keys: usize, rows: &[Vec<String>]) -> Str
 
 /// The same, or `None` where it is wider than the terminal.
 pub(super) fn fitting(header: &[String], keys: usize, rows: &[Vec<String>]) -> Option<String> {
+    let (text, too_wide) = whole(header, keys, rows);
+    (!(too_wide && std::io::stdout().is_terminal())).then_some(text)
+}
+
+/// The same however wide it is, and whether that is wider than the terminal.
+pub(super) fn whole(header: &[String], keys: usize, rows: &[Vec<String>]) -> (String, bool) {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Disabled);
@@ -85,11 +121,13 @@ pub(super) fn fitting(header: &[String], keys: usize, rows: &[Vec<String>]) -> O
     let text = table.to_string();
     let needed = text.lines().next().map_or(0, |line| line.chars().count());
     let too_wide = table.width().is_some_and(|width| needed > usize::from(width));
-    (!(too_wide && std::io::stdout().is_terminal())).then_some(text)
+    (text, too_wide)
 }
 
 /// Each row as lines of name and value; what is empty is left out.
 fn blocks(header: &[String], rows: &[Vec<String>]) -> String {
+    // A name that is broken into lines above a column stands on one here.
+    let header: Vec<String> = header.iter().map(|name| name.replace('\n', " ")).collect();
     let widest = header.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let line = |(name, value): (&String, &String)| {
         let pad = widest - name.chars().count();
