@@ -4,6 +4,7 @@
 
 mod crash;
 mod failing;
+mod form;
 mod grpc;
 mod recount;
 mod recount_test;

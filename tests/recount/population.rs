@@ -164,6 +164,20 @@ impl Population {
         DEFINITIONS.map(|id| Question { definition: id.to_owned(), ..question.clone() }).into()
     }
 
+    /// A question for form II.06a: one that was asked of the rates, with a whole period and one of its keys.
+    pub(crate) fn form(&mut self, now: Tick) -> Question {
+        let question = self.questions(now).swap_remove(0);
+        let zone = question.zone.unwrap_or(self.home);
+        let tick = |bound: Bound| match bound {
+            Bound::Instant(t) => t,
+            Bound::Date(day) => first_tick(day, zone),
+        };
+        let (from, to) = (question.from.unwrap_or_else(|| self.bound()), question.to.unwrap_or_else(|| self.bound()));
+        let (from, to) = if tick(from) > tick(to) { (to, from) } else { (from, to) };
+        let by = vec![(*self.dice.pick(&["field", "unit"])).to_owned()];
+        Question { definition: String::new(), from: Some(from), to: Some(to), by, ..question }
+    }
+
     fn bound(&mut self) -> Bound {
         let dice = &mut self.dice;
         if dice.chance(45) {

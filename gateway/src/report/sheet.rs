@@ -63,8 +63,9 @@ impl Formats {
     fn new() -> Formats {
         let font = |size: f64| Format::new().set_font_name(FONT).set_font_size(size);
         let centre = |format: Format| format.set_align(FormatAlign::Center).set_align(FormatAlign::VerticalCenter);
-        let cell = |size: f64| font(size).set_border(FormatBorder::Thin).set_text_wrap();
-        let count = cell(12.0).set_num_format("#,##0").set_align(FormatAlign::Right).set_indent(1);
+        let framed = |size: f64| font(size).set_border(FormatBorder::Thin);
+        let cell = |size: f64| framed(size).set_text_wrap();
+        let count = framed(12.0).set_num_format("#,##0").set_align(FormatAlign::Right).set_indent(1);
         let count = count.set_align(FormatAlign::VerticalCenter);
         Formats {
             plain: font(12.0).set_text_wrap().set_align(FormatAlign::Top),
@@ -79,7 +80,7 @@ impl Formats {
             total: count.set_bold(),
             total_name: centre(cell(12.0).set_bold()),
             ordinal: centre(cell(12.0)),
-            name: cell(12.0).set_align(FormatAlign::VerticalCenter),
+            name: cell(12.0).set_align(FormatAlign::Left).set_align(FormatAlign::VerticalCenter).set_indent(1),
         }
     }
 }
@@ -147,7 +148,7 @@ impl Sheet<'_> {
             "&L&\"{FONT}\"&9Tính đến {cut}; nhật ký: {position} sự kiện&R&\"{FONT}\"&9Trang &P/&N"
         ));
         // Merged cells make nothing wider, so the widths are given.
-        let widths = [5.0, 30.0, 11.0, 9.0, 11.5, 9.0, 11.0, 9.0, 9.0, 9.0, 11.0, 9.0, 9.0, 10.0, 10.0, 10.0];
+        let widths = [5.0, 30.0, 11.0, 9.0, 11.5, 10.5, 11.0, 9.0, 9.0, 9.0, 11.0, 9.0, 9.0, 10.0, 10.0, 10.5];
         for (column, width) in (0..=self.last_column()).zip(widths) {
             sheet.set_column_width(column, width)?;
         }
