@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_gets_blocks() {
-        let header = ["unit".to_owned(), "on time".to_owned(), "rate".to_owned()];
+        let header = ["unit".to_owned(), "on\ntime".to_owned(), "rate".to_owned()];
         let rows = [vec!["H44".into(), "7".into(), "n/a".into()], vec!["H45".into(), "8".into(), String::new()]];
         let expected = "  unit     H44\n  on time  7\n  rate     n/a\n\n  unit     H45\n  on time  8";
         assert_eq!(blocks(&header, &rows), expected);

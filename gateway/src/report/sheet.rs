@@ -115,14 +115,11 @@ impl Sheet<'_> {
     /// If something does not fit into a spreadsheet, such as more than a million rows.
     pub fn to_bytes(&self) -> Result<Vec<u8>, XlsxError> {
         let mut workbook = Workbook::new();
-        let unit = self.unit_name;
         let title = format!("II.06a {}", self.period);
-        // A spreadsheet knows no time before 1900.
+        // A spreadsheet knows no date before 1900; no log is older than 1970.
         let seconds = self.cut().0.div_euclid(1000).max(0);
-        let properties = DocProperties::new()
-            .set_title(title)
-            .set_company(unit)
-            .set_creation_datetime(&ExcelDateTime::from_timestamp(seconds)?);
+        let properties =
+            DocProperties::new().set_title(title).set_creation_datetime(&ExcelDateTime::from_timestamp(seconds)?);
         workbook.set_properties(&properties);
         let formats = Formats::new();
         let sheet = workbook.add_worksheet();
