@@ -106,8 +106,17 @@ impl Date {
     /// Year, month (1 to 12) and day.
     #[must_use]
     pub fn ymd(self) -> (i32, u32, u32) {
-        let date = self.naive();
-        (date.year(), date.month(), date.day())
+        // Counted from 1 March of year 0, so that a leap day ends its year: the months' lengths are then a straight line
+        // of 153 days in 5 months, and 400 years have 146,097 days.
+        let days = i64::from(self.0) + 719_468;
+        let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let number = |n: i64| u32::try_from(n).unwrap_or(0);
+        (i32::try_from(era * 400 + year + carry).unwrap_or(i32::MAX), number(month), number(day))
     }
 
     /// Day of the week, Monday = 0.
@@ -283,6 +292,16 @@ mod tests {
         }
         assert_eq!(Date::parse("0001-01-01"), Some(Date::EARLIEST));
         assert_eq!(Date::parse("9999-12-31"), Some(Date::LATEST));
+    }
+
+    /// The arithmetic agrees with a library that looks years up in tables.
+    #[test]
+    fn dates_have_their_year_month_and_day() {
+        for days in Date::EARLIEST.0 - 400..=Date::LATEST.0 + 400 {
+            let library = Date(days).naive();
+            assert_eq!(Date(days).ymd(), (library.year(), library.month(), library.day()), "day {days}");
+        }
+        let _ = (Date(i32::MIN).ymd(), Date(i32::MAX).ymd());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Every dossier in hand is counted twice in the row of its key: once by how it came into the period, once by what
 //! became of it. The sums of the form are made of these counts, so a row whose two sides differ shows a defect here.
 
+use super::fact::Fact;
 use super::{Filter, KeyValue, Moment, Views, Window};
-use crate::dossier::Timeline;
 use crate::rules::{Definition, RESOLVED};
 use crate::time::{Timestamp, Zone};
 
@@ -167,31 +167,30 @@ impl FormFigures {
         self.withdrawn += withdrawn;
     }
 
-    /// Counts a dossier that was received by the cut, if it was in hand in the period.
-    fn count(&mut self, timeline: &Timeline, online: bool, zone: &Zone, window: Window) {
+    /// Counts a dossier, if it was in hand in the period.
+    fn count(&mut self, fact: &Fact, online: bool, window: Window) {
         let c = window.c;
         // What ended after the cut is open, whatever comes.
-        let end = timeline.end.filter(|end| end.at <= c);
-        if end.is_some_and(|end| end.at < window.from) {
+        let ended = fact.ended <= c;
+        if fact.received > c || (ended && fact.ended < window.from) {
             return;
         }
-        let came = match (timeline.received < window.from, online) {
+        let came = match (fact.received < window.from, online) {
             (true, _) => &mut self.carried_over,
             (false, true) => &mut self.online,
             (false, false) => &mut self.direct,
         };
         *came += 1;
-        let promise = timeline.current(c);
-        let missed = promise.is_some_and(|p| p.missed_by(c));
-        let became = match (end, promise) {
-            (Some(end), _) if !end.kind.is_processed() => &mut self.withdrawn,
-            (Some(_), None) => &mut self.resolved_no_deadline,
-            (Some(_), Some(_)) if missed => &mut self.overdue,
-            (Some(end), Some(promise)) if zone.date(end.stopped) < promise.due.date(zone) => &mut self.early,
-            (Some(_), Some(_)) => &mut self.on_due,
-            (None, None) => &mut self.in_progress_no_deadline,
-            (None, Some(_)) if missed => &mut self.in_progress_overdue,
-            (None, Some(_)) => &mut self.within_due,
+        let missed = fact.missed <= c;
+        let became = match (ended, fact.is_promised(c)) {
+            (true, _) if !fact.processed => &mut self.withdrawn,
+            (true, false) => &mut self.resolved_no_deadline,
+            (true, true) if missed => &mut self.overdue,
+            (true, true) if fact.stopped_on < fact.due_on => &mut self.early,
+            (true, true) => &mut self.on_due,
+            (false, false) => &mut self.in_progress_no_deadline,
+            (false, true) if missed => &mut self.in_progress_overdue,
+            (false, true) => &mut self.within_due,
         };
         *became += 1;
     }
@@ -224,16 +223,22 @@ impl Views {
         let (from, to) = (query.from.bound(&zone), query.to.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(Some(from), Some(to), as_of);
+        let sieve = self.sieve(&query.filter);
         let online = self.symbols.numbers.get("online").copied();
         // A row for every code that the views have numbered, and one for none: what is no key of this form stays zero.
         let mut by_number = vec![FormFigures::default(); self.symbols.names.len() + 1];
-        for row in self.rows.iter().filter(|row| query.filter.admits(&row.dossier)) {
-            let Some(timeline) = row.timeline(COMPARED_AS, &self.home, &zone) else { continue };
-            if timeline.received > window.c {
-                continue;
-            }
-            let [_, _, _, channel] = row.keys;
-            by_number[row.keys[query.by.place()] as usize].count(&timeline, Some(channel) == online, &zone, window);
+        // Lines hold dates of the directory's zone.
+        let at_home = zone == self.home;
+        for (row, line) in self.rows.iter().zip(&self.lines).filter(|(row, _)| sieve.admits(&row.keys)) {
+            let fact = match line.as_ref().filter(|_| at_home) {
+                Some(line) => line.fact(COMPARED_AS),
+                None => match row.timeline(COMPARED_AS, &self.home, &zone) {
+                    Some(timeline) => Fact::of(&timeline, COMPARED_AS, &zone, window.c),
+                    None => continue,
+                },
+            };
+            let [.., channel] = row.keys;
+            by_number[row.keys[query.by.place()] as usize].count(&fact, Some(channel) == online, window);
         }
         let mut total = FormFigures::default();
         let mut rows = Vec::new();
@@ -250,65 +255,51 @@ impl Views {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dossier::{Due, End, EndKind, Promise};
     use crate::time::Date;
 
-    const HOME: Zone = Zone::VIETNAM;
-    const HOUR: i64 = 3_600_000;
+    const NEVER: Timestamp = Timestamp::MAX;
 
-    /// 09:00 of a day of September 2025.
-    fn at(day: i32) -> Timestamp {
-        HOME.first_tick(Date::new(2025, 9, 1).expect("a date").plus(day - 1)).plus(9 * HOUR)
-    }
-
-    fn timeline(received: i32, due: Option<i32>, end: Option<(i32, EndKind)>) -> Timeline {
-        let date = |day| Date::new(2025, 9, day).expect("a date");
-        let mut timeline = Timeline {
-            received: at(received),
-            end: end.map(|(day, kind)| End { at: at(day), kind, stopped: at(day), position: 1 }),
-            returned: None,
-            promises: Vec::new(),
-            waits: Vec::new(),
-            requests: Vec::new(),
-            letters: Vec::new(),
-        };
-        if let Some(day) = due {
-            let due = Due::Date(date(u32::try_from(day).expect("a day")));
-            let missed = HOME.first_tick(due.date(&HOME).plus(1));
-            timeline.promises.push(Promise {
-                due,
-                given: at(received),
-                made: at(received),
-                missed: end.is_none_or(|(day, _)| at(day) >= missed).then_some(missed),
-                in_run: true,
-                letter: None,
-                defective: None,
-            });
+    /// A dossier of days, a tick each: received, due, ended.
+    fn fact(received: i32, due: Option<i32>, ended: Option<i32>, processed: bool) -> Fact {
+        let tick = |day: i32| Timestamp(day.into());
+        // The day after the due date, if the clock still runs then.
+        let missed = due.map(|due| due + 1).filter(|day| ended.is_none_or(|ended| ended >= *day));
+        Fact {
+            received: tick(received),
+            ended: ended.map_or(NEVER, tick),
+            returned: NEVER,
+            given: due.map_or(NEVER, |_| tick(received)),
+            missed: missed.map_or(NEVER, tick),
+            due_on: due.map_or(Date::LATEST, Date),
+            stopped_on: ended.map_or(Date::LATEST, Date),
+            processed,
+            waits_again: false,
         }
-        timeline
     }
 
     /// Every way to come and every way to go, and the row balances.
     #[test]
     fn each_dossier_in_hand_is_counted_once_on_each_side() {
-        let window = Window::new(Some(at(5)), Some(at(20)), at(30));
-        let processed = |day| Some((day, EndKind::Processed));
+        let window = Window::new(Some(Timestamp(5)), Some(Timestamp(20)), Timestamp(30));
         let mut row = FormFigures::default();
-        for (online, timeline, counted) in [
-            (true, timeline(6, Some(10), processed(9)), true),
-            (false, timeline(6, Some(10), processed(10)), true),
-            (true, timeline(1, Some(10), processed(11)), true),
-            (false, timeline(1, None, processed(5)), true),
-            (false, timeline(4, Some(21), None), true),
-            (false, timeline(6, Some(19), processed(20)), true),
-            (false, timeline(6, None, None), true),
-            (false, timeline(6, Some(10), Some((8, EndKind::Withdrawn))), true),
-            (false, timeline(1, Some(2), Some((12, EndKind::Stopped))), true),
-            (false, timeline(1, Some(10), processed(4)), false),
+        for (online, fact, counted) in [
+            (true, fact(6, Some(10), Some(9), true), true),
+            (false, fact(6, Some(10), Some(10), true), true),
+            (true, fact(1, Some(10), Some(11), true), true),
+            (false, fact(1, None, Some(5), true), true),
+            // Due on the last day of the period, and ended after it.
+            (false, fact(4, Some(19), Some(20), true), true),
+            (false, fact(6, Some(18), Some(20), true), true),
+            (false, fact(6, None, None, false), true),
+            (false, fact(6, Some(10), Some(8), false), true),
+            (false, fact(1, Some(2), Some(12), false), true),
+            // Ended before the period, received after it.
+            (false, fact(1, Some(10), Some(4), true), false),
+            (false, fact(20, Some(21), None, false), false),
         ] {
             let before = row;
-            row.count(&timeline, online, &HOME, window);
-            assert_eq!(row != before, counted, "{timeline:?}");
+            row.count(&fact, online, window);
+            assert_eq!(row != before, counted, "{fact:?}");
             assert!(row.balances(), "{row:?}");
         }
         let expected = FormFigures {

@@ -3,6 +3,7 @@
 //! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
 //! again from the log at any time with the same result.
 
+mod fact;
 mod form;
 mod list;
 mod obligation;
@@ -19,6 +20,7 @@ pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQu
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use crate::rules::{ComparedBy, Definition};
 use crate::time::{Date, Timestamp, Zone};
+use fact::Line;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -171,12 +173,29 @@ impl Symbols {
     }
 }
 
+/// A filter in numbers, as a scan needs it.
+struct Sieve {
+    /// Which numbers are units within the prefix.
+    units: Option<Vec<bool>>,
+    /// Procedure, field and channel; a code that no dossier has is a number that none has.
+    others: [Option<u32>; 3],
+}
+
+impl Sieve {
+    fn admits(&self, keys: &[u32; 4]) -> bool {
+        self.units.as_ref().is_none_or(|units| units.get(keys[0] as usize).is_some_and(|within| *within))
+            && self.others.iter().zip(&keys[1..]).all(|(wanted, key)| wanted.is_none_or(|w| w == *key))
+    }
+}
+
 /// All dossiers, as of some position.
 #[derive(Clone, Debug)]
 pub struct Views {
     home: Zone,
     position: u64,
     rows: Vec<Row>,
+    /// Of each row what a scan reads, if it is simple.
+    lines: Vec<Option<Line>>,
     index: HashMap<Code, u32>,
     symbols: Symbols,
 }
@@ -185,7 +204,14 @@ impl Views {
     /// No dossiers; `home` is the zone of the data directory.
     #[must_use]
     pub fn new(home: Zone) -> Views {
-        Views { home, position: 0, rows: Vec::new(), index: HashMap::new(), symbols: Symbols::default() }
+        Views {
+            home,
+            position: 0,
+            rows: Vec::new(),
+            lines: Vec::new(),
+            index: HashMap::new(),
+            symbols: Symbols::default(),
+        }
     }
 
     /// The number of records that are in every answer.
@@ -218,16 +244,35 @@ impl Views {
             let keys = &row.dossier.keys;
             row.keys = [&keys.unit, &keys.procedure, &keys.field, &keys.channel]
                 .map(|code| self.symbols.number(code.as_ref()));
+            let line = Line::of(&row, &self.home);
             match self.index.get(&row.dossier.code) {
-                Some(at) => self.rows[*at as usize] = row,
+                Some(at) => {
+                    self.rows[*at as usize] = row;
+                    self.lines[*at as usize] = line;
+                }
                 None => {
                     let at = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
                     self.index.insert(Arc::clone(&row.dossier.code), at);
                     self.rows.push(row);
+                    self.lines.push(line);
                 }
             }
         }
         self.position = position;
+    }
+
+    fn sieve(&self, filter: &Filter) -> Sieve {
+        let number =
+            |code: &Option<Code>| code.as_ref().map(|code| self.symbols.numbers.get(code).copied().unwrap_or(u32::MAX));
+        let within = |prefix: &Code| {
+            let units = self.symbols.names.iter().map(|name| unit_within(name, prefix));
+            // 0 is no unit, and within none.
+            std::iter::once(false).chain(units).collect()
+        };
+        Sieve {
+            units: filter.unit.as_ref().map(within),
+            others: [number(&filter.procedure), number(&filter.field), number(&filter.channel)],
+        }
     }
 
     /// The dossier of a code.
