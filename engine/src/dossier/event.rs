@@ -196,6 +196,28 @@ pub enum Event {
         /// Why.
         reason_code: Code,
     },
+    /// An earlier event of the dossier is annulled, or another stands in its place; it stays on record.
+    Corrected {
+        /// The sender's id of the event that is corrected.
+        target_event_id: Uuid,
+        /// Why.
+        reason_code: Code,
+        /// What stands in its place; annulled if nothing does.
+        replacement: Option<Box<Restated>>,
+    },
+}
+
+/// What stands in the place of a corrected event: an event of the same type, told anew and whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Restated {
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The reception point that says so.
+    pub desk: Option<Code>,
+    /// The officer, as a code.
+    pub actor: Option<Code>,
+    /// What happened; never a correction itself.
+    pub event: Event,
 }
 
 /// The types of events, by their names in JSON.
@@ -215,11 +237,12 @@ pub enum EventType {
     Returned,
     Withdrawn,
     Stopped,
+    Corrected,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [EventType; 13] = [
+    pub const ALL: [EventType; 14] = [
         EventType::Received,
         EventType::Rejected,
         EventType::Forwarded,
@@ -233,6 +256,7 @@ impl EventType {
         EventType::Returned,
         EventType::Withdrawn,
         EventType::Stopped,
+        EventType::Corrected,
     ];
 
     /// Its name in JSON and on the command line.
@@ -252,6 +276,7 @@ impl EventType {
             EventType::Returned => "Returned",
             EventType::Withdrawn => "Withdrawn",
             EventType::Stopped => "Stopped",
+            EventType::Corrected => "Corrected",
         }
     }
 
@@ -292,6 +317,7 @@ impl Event {
             Event::Returned { .. } => EventType::Returned,
             Event::Withdrawn { .. } => EventType::Withdrawn,
             Event::Stopped { .. } => EventType::Stopped,
+            Event::Corrected { .. } => EventType::Corrected,
         }
     }
 
@@ -311,7 +337,8 @@ impl Event {
             | Event::Processed { .. }
             | Event::Returned { .. }
             | Event::Withdrawn { .. }
-            | Event::Stopped { .. } => return None,
+            | Event::Stopped { .. }
+            | Event::Corrected { .. } => return None,
         };
         due.map(|due| (if matches!(due, Due::Date(_)) { date } else { instant }, due))
     }
@@ -379,11 +406,13 @@ pub enum Flag {
     RescheduledAgain = 10,
     /// A letter after the end.
     ApologyAfterResult = 11,
+    /// A promise was corrected after it had passed.
+    DueCorrectedLate = 12,
 }
 
 impl Flag {
     /// Every flag, in the order of its bit.
-    pub const ALL: [Flag; 12] = [
+    pub const ALL: [Flag; 13] = [
         Flag::BeforeReception,
         Flag::RecordedLate,
         Flag::AfterRejection,
@@ -396,6 +425,7 @@ impl Flag {
         Flag::ApologyDefective,
         Flag::RescheduledAgain,
         Flag::ApologyAfterResult,
+        Flag::DueCorrectedLate,
     ];
 
     /// Its name in JSON.
@@ -414,6 +444,7 @@ impl Flag {
             Flag::ApologyDefective => "APOLOGY_DEFECTIVE",
             Flag::RescheduledAgain => "RESCHEDULED_AGAIN",
             Flag::ApologyAfterResult => "APOLOGY_AFTER_RESULT",
+            Flag::DueCorrectedLate => "DUE_CORRECTED_LATE",
         }
     }
 }

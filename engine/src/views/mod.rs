@@ -120,8 +120,10 @@ impl Row {
     /// Folds a dossier. The keys are numbered when the row is put into the views.
     #[must_use]
     pub fn new(dossier: Arc<Dossier>, home: &Zone) -> Row {
-        let by_date = Timeline::fold(&dossier.entries, home, Comparison::Date(home));
-        let by_instant = Timeline::fold(&dossier.entries, home, Comparison::Instant);
+        let standing = dossier.standing();
+        let by_date = Timeline::fold(&standing, home, Comparison::Date(home));
+        let by_instant = Timeline::fold(&standing, home, Comparison::Instant);
+        drop(standing);
         Row { dossier, keys: [0; 4], by_date, by_instant }
     }
 
@@ -132,17 +134,17 @@ impl Row {
 
     /// The same, with the promises as they stood at `c`.
     fn timeline_at(&self, definition: Definition, home: &Zone, zone: &Zone, c: Timestamp) -> Option<Cow<'_, Timeline>> {
-        let entries = &self.dossier.entries;
+        let entries = self.dossier.standing();
         let (ready, by) = match definition.compared_by {
             ComparedBy::Instant => (Some(&self.by_instant), Comparison::Instant),
             ComparedBy::Date => ((zone == home).then_some(&self.by_date), Comparison::Date(zone)),
         };
         match ready {
             // Figures ask for the whole history of every row: nothing is looked through for that.
-            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(entries, c) => {
+            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(&entries, c) => {
                 ready.as_ref().map(Cow::Borrowed)
             }
-            _ => Timeline::fold_until(entries, home, by, c).map(Cow::Owned),
+            _ => Timeline::fold_until(&entries, home, by, c).map(Cow::Owned),
         }
     }
 }
