@@ -35,7 +35,7 @@ pub(super) struct DueArgs {
     #[arg(long, conflicts_with_all = ["received", "term", "term_unit"])]
     batch: bool,
     /// The file of --batch; standard input if it is - or not named.
-    #[arg(value_name = "FILE", requires = "batch")]
+    #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// How to print the answer; --batch answers in JSON only.
     #[arg(long, value_enum)]
@@ -130,14 +130,17 @@ pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
     let calendar = rules.calendars.into_iter().next();
     let calendar = calendar.ok_or_else(|| Failure::failed("the built-in rules hold no calendar"))?;
     let time = WorkingTime::new(calendar, Zone::VIETNAM).map_err(Failure::failed)?;
+    if args.unit.as_ref().is_some_and(|unit| unit.trim().is_empty()) {
+        return Err(Failure::usage(violation("--unit", ViolationKind::NotPrintable, lang)));
+    }
     if args.batch {
         if args.format.is_some_and(|format| format != Format::Json) {
             return Err(Failure::usage("--batch answers in JSON only; leave --format out"));
         }
         return batch(&time, args.file, lang);
     }
-    if args.unit.as_ref().is_some_and(|unit| unit.trim().is_empty()) {
-        return Err(Failure::usage(violation("--unit", ViolationKind::NotPrintable, lang)));
+    if args.file.is_some() {
+        return Err(Failure::usage("only --batch reads a file"));
     }
     // On the command line a number is a text, too.
     let term = args.term.map(|text| text.parse::<u64>().map_or(Value::String(text), Value::from));
