@@ -3,10 +3,10 @@
 //! The log records what happened; it does not police it. Only the impossible is refused; what merely does not fit is
 //! accepted with a flag. Order of the checks: form, then idempotence, then the expected version, then the state.
 
-use super::event::{Code, Command, Due, Event, EventType, Flag, Flags, Statement};
+use super::event::{Code, Command, Event, EventType, Flag, Flags, Statement};
 use super::state::{Act, Dossier, Entry, fingerprint};
 use super::timeline::{Comparison, Timeline};
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Date, Due, Timestamp, Zone};
 use uuid::Uuid;
 
 /// How far ahead of the engine's clock an event may claim to have happened: 5 minutes.

@@ -2,42 +2,13 @@
 //!
 //! Plain values. How they look on the wire, in JSON or on disk is decided elsewhere (`gateway`, `record`).
 
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Due, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// A code: of a unit, a procedure, a reason. Kept verbatim, never parsed.
 pub type Code = Arc<str>;
-
-/// The moment by which processing must end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Due {
-    /// At this instant; kept if ended at it or before.
-    Instant(Timestamp),
-    /// On this local date, whose last tick still counts.
-    Date(Date),
-}
-
-impl Due {
-    /// The last tick at which the promise is kept; `home` is the zone of the data directory.
-    #[must_use]
-    pub fn last_moment(self, home: &Zone) -> Timestamp {
-        match self {
-            Due::Instant(t) => t,
-            Due::Date(d) => home.last_tick(d),
-        }
-    }
-
-    /// The date of the promise: its own, or that of its instant in `zone`.
-    #[must_use]
-    pub fn date(self, zone: &Zone) -> Date {
-        match self {
-            Due::Instant(t) => zone.date(t),
-            Due::Date(d) => d,
-        }
-    }
-}
 
 /// Who applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 //! Texts (reasons, letter numbers, desks) stay in the log; a fingerprint of the statement stands for them, so that a
 //! repeated event can be told from one that reuses its id.
 
-use super::event::{Code, Due, Event, EventType, Flags, Statement};
-use crate::time::Timestamp;
+use super::event::{Code, Event, EventType, Flags, Statement};
+use crate::time::{Due, Timestamp};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -5,9 +5,8 @@
 //! missed by `c` if `missed <= c`, had been given by `c` if `given <= c`, and so on. That is sound because whatever
 //! happens after `c` never changes a miss at or before `c`.
 
-use super::event::Due;
 use super::state::{Act, Entry};
-use crate::time::{Timestamp, Zone};
+use crate::time::{Due, Timestamp, Zone};
 
 /// How a promise is compared with a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod list;
 mod obligation;
 mod rates;
 
+pub use crate::time::Moment;
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
 pub use obligation::{
     Obligation, ObligationCursor, ObligationFilter, ObligationItem, ObligationPage, ObligationQuery, ObligationState,
@@ -18,39 +19,10 @@ pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQu
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use fact::Line;
 use crate::rules::{ComparedBy, Definition};
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Timestamp, Zone};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A bound of a query, as people write it: an instant, or a bare date of the query's zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// This instant.
-    Instant(Timestamp),
-    /// As a bound of a period the date's first tick, as `as_of` its last.
-    Date(Date),
-}
-
-impl Moment {
-    /// The instant as a bound of a period.
-    #[must_use]
-    pub fn bound(self, zone: &Zone) -> Timestamp {
-        match self {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => zone.first_tick(d),
-        }
-    }
-
-    /// The instant as an `as_of`.
-    #[must_use]
-    pub fn as_of(self, zone: &Zone) -> Timestamp {
-        match self {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => zone.last_tick(d),
-        }
-    }
-}
 
 /// Which dossiers a query is about. An empty filter means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
