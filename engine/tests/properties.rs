@@ -12,7 +12,7 @@ use common::{
     Answer, DAY, HOME, HOUR, TestClock, at, code, command, engine_over, identity, memory, records_in, recount, send,
 };
 use dunghen_engine::dossier::{
-    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Statement, late_event_id,
+    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Restated, Statement, late_event_id,
 };
 use dunghen_engine::log::{EventLog, Log, MemoryLog, inspect};
 use dunghen_engine::record::Record;
@@ -125,6 +125,8 @@ enum Act {
     Again(prop::sample::Index),
     /// Sends another event under an id that was used.
     Reuse(prop::sample::Index, Event),
+    /// Annuls something that was sent, or tells it anew: the event as it was or as another, at another time.
+    Correct(prop::sample::Index, When, Option<Option<Event>>),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -132,6 +134,8 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (0..DOSSIERS, when(), event()).prop_map(|(d, w, e)| Act::Say(d, w, e)),
         2 => any::<prop::sample::Index>().prop_map(Act::Again),
         1 => (any::<prop::sample::Index>(), event()).prop_map(|(i, e)| Act::Reuse(i, e)),
+        4 => (any::<prop::sample::Index>(), when(), prop::option::weighted(0.6, prop::option::of(event())))
+            .prop_map(|(i, w, e)| Act::Correct(i, w, e)),
     ]
 }
 
@@ -156,12 +160,22 @@ fn history() -> impl Strategy<Value = Vec<Sent>> {
                 let n = all.len() as u64;
                 let new = match act {
                     Act::Say(dossier, when, event) => command(n, &name(dossier), now.plus(when.0), event),
-                    Act::Again(_) | Act::Reuse(..) if all.is_empty() => continue,
+                    Act::Again(_) | Act::Reuse(..) | Act::Correct(..) if all.is_empty() => continue,
                     Act::Again(index) => index.get(&all).clone(),
                     Act::Reuse(index, event) => {
                         let mut reused = index.get(&all).clone();
                         reused.statement.event = event;
                         reused
+                    }
+                    Act::Correct(index, when, told) => {
+                        let Statement { event_id, dossier, event, .. } = index.get(&all).statement.clone();
+                        let replacement = told.map(|other| {
+                            let event = other.unwrap_or(event);
+                            Box::new(Restated { occurred_at: now.plus(when.0), desk: None, actor: None, event })
+                        });
+                        let reason_code = code("slip");
+                        let corrected = Event::Corrected { target_event_id: event_id, reason_code, replacement };
+                        command(n, &dossier, now, corrected)
                     }
                 };
                 all.push(new.clone());
@@ -569,7 +583,11 @@ proptest! {
     /// But for one rule of definitions.md I.2: a `Returned` ends a dossier only if the log holds no other end, whatever
     /// the cut. So a dossier returned by the cut and ended after it is left without its `Returned`.
     #[test]
-    fn a_cut_is_a_shorter_log(history in history(), cut in (-4..40_i64, -1..2_i64)) {
+    fn a_cut_is_a_shorter_log(mut history in history(), cut in (-4..40_i64, -1..2_i64)) {
+        // A correction counts for every cut, whenever it was made.
+        for sent in &mut history {
+            sent.commands.retain(|c| c.statement.event.event_type() != EventType::Corrected);
+        }
         let cut = start().plus(cut.0 * STEP + cut.1);
         let clock = TestClock::at(start());
         let engine = engine_over(&memory(), &clock);

@@ -5,7 +5,7 @@
 mod scenario;
 
 use dunghen_engine::dossier::{
-    Act, Code, Command, Decision, Dossier, Entry, Event, Proposal, Rejection, Statement, decide, overdue,
+    Act, Code, Command, Decision, Dossier, Entry, Event, Proposal, Rejection, Restated, Statement, decide, overdue,
 };
 use dunghen_engine::log::{MemoryLog, genesis};
 use dunghen_engine::rules::definition;
@@ -297,6 +297,52 @@ impl SplitOffAt for Vec<Statement> {
     fn split_off_at(mut self, at: usize) -> Self {
         self.split_off(at)
     }
+}
+
+/// II.5.9: dossier 25 of the population is corrected to another unit in November. From then on it stands in its new row,
+/// in the form of the quarter before, too.
+#[test]
+fn a_correction_moves_a_dossier_to_its_new_row() {
+    let scenarios = scenarios();
+    let population = scenarios.iter().find(|s| s.file == "population.txt").expect("the population");
+    let mut whole = Whole { sent: Sent::Together, engine: None };
+    whole.load(population.home, &population.statements).expect("accepted");
+    let engine = whole.engine.expect("an engine");
+    let day = |text: &str| Moment::Date(Date::parse(text).expect(text));
+    let quarter = FormQuery {
+        from: day("2025-07-01"),
+        to: day("2025-10-01"),
+        as_of: day("2025-09-30"),
+        by: FormKey::Unit,
+        filter: dunghen_engine::views::Filter::default(),
+        zone: None,
+    };
+    let rows = || -> Vec<(String, [u64; 4])> {
+        let sums = |f: &FormFigures| [f.total_received(), f.resolved(), f.in_progress(), f.withdrawn];
+        let name = |key: &Option<Code>| key.as_deref().unwrap_or("null").to_owned();
+        engine.form(&quarter).rows.iter().map(|(key, figures)| (name(key), sums(figures))).collect()
+    };
+    assert_eq!(rows(), [("H44.22".to_owned(), [22, 14, 6, 2])]);
+    let is_reception = |s: &&Statement| &*s.dossier == "25" && matches!(s.event, Event::Received { .. });
+    let told = population.statements.iter().find(is_reception).expect("its reception");
+    let mut event = told.event.clone();
+    if let Event::Received { unit, .. } = &mut event {
+        *unit = "H44.30".into();
+    }
+    let restated = Restated { occurred_at: told.occurred_at, desk: None, actor: None, event };
+    let correction = Statement {
+        event_id: uuid::Uuid::from_u128(25),
+        occurred_at: Timestamp::parse("2025-11-05T09:00:00+07:00").expect("a moment"),
+        event: Event::Corrected {
+            target_event_id: told.event_id,
+            reason_code: "unit".into(),
+            replacement: Some(Box::new(restated)),
+        },
+        ..told.clone()
+    };
+    let answers = engine.record(Batch { commands: vec![command(&correction)], mode: Mode::Each }).expect("an answer");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(rows(), [("H44.22".to_owned(), [21, 13, 6, 2]), ("H44.30".to_owned(), [1, 1, 0, 0])]);
 }
 
 const SMALL: &str = "title Small\nzone Asia/Ho_Chi_Minh\nyear 2025\nunit H44.22\n\

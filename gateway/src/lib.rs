@@ -3,8 +3,10 @@
 pub mod import;
 pub mod json;
 pub mod messages;
+pub mod messages_due;
 pub mod pb;
 pub mod report;
+pub mod rules;
 pub mod serve;
 pub mod services;
 pub mod source;

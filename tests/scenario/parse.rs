@@ -1,7 +1,7 @@
 //! Reads the text of a scenario, line by line. What it does not know it refuses, with file and line.
 
 use super::{DEFINITIONS, Expectation, FORM, Letter, Obligations, Question, Scenario, Value, Wanted, procedure_of};
-use dunghen_engine::dossier::{Code, Due, Event, Outcome, Statement};
+use dunghen_engine::dossier::{Code, Due, Event, Outcome, Restated, Statement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Filter, Moment};
 use uuid::Uuid;
@@ -97,6 +97,8 @@ struct Reader<'a> {
     block: Block,
     dossiers: Vec<Code>,
     statements: Vec<Statement>,
+    /// Of each statement, its dossier, its verb and its id.
+    verbs: Vec<(Code, String, Uuid)>,
     expectations: Vec<Expectation>,
 }
 
@@ -210,30 +212,80 @@ impl Reader<'_> {
     }
 
     fn event(&mut self, dossier: Code, channel: Option<Code>, verb: &str, mut words: Words<'_>) -> Result<(), String> {
+        let (occurred_at, event) = match verb {
+            "annul" | "correct" => self.correction(&dossier, channel, verb == "correct", &mut words)?,
+            _ => self.told(&dossier, channel, verb, &mut words)?,
+        };
+        // The same file gives the same ids, so that a run can be compared with another.
+        let name = format!("{}\n{dossier}\n{}", self.file, self.statements.len());
+        let event_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+        self.verbs.push((dossier.clone(), verb.to_owned(), event_id));
+        self.statements.push(Statement { event_id, dossier, occurred_at, desk: None, actor: None, event });
+        words.end()
+    }
+
+    /// `annul 20/9 end`, `correct 20/9 end -> end 11/9 16:00`: the last event of the dossier with that verb.
+    fn correction(
+        &self,
+        dossier: &Code,
+        channel: Option<Code>,
+        replaces: bool,
+        words: &mut Words<'_>,
+    ) -> Result<(Timestamp, Event), String> {
+        let occurred_at = self.occurred(words)?;
+        let verb = words.next("what is corrected")?;
+        let target = self.verbs.iter().rfind(|(d, v, _)| d == dossier && v == verb);
+        let (.., target_event_id) = target.ok_or_else(|| format!("there is no `{verb}` before this line"))?;
+        let replacement = if replaces {
+            words.take("->").then_some(()).ok_or("say `->` and what stands in its place")?;
+            let verb = words.next("what stands in its place")?;
+            let (occurred_at, event) = self.told(dossier, channel, verb, words)?;
+            Some(Box::new(Restated { occurred_at, desk: None, actor: None, event }))
+        } else {
+            None
+        };
+        let event = Event::Corrected { target_event_id: *target_event_id, reason_code: "slip".into(), replacement };
+        Ok((occurred_at, event))
+    }
+
+    /// The moment of an event; one without a time happened at 09:00.
+    fn occurred(&self, words: &mut Words<'_>) -> Result<Timestamp, String> {
+        match self.when(words, &["stops", "refused", "without", "no", "due", "to", "->"])? {
+            Some(Moment::Instant(t)) => Ok(t),
+            Some(Moment::Date(d)) => wall_clock(self.home()?, d, OFFICE_HOUR_MS),
+            None => Err("the date is missing".to_owned()),
+        }
+    }
+
+    /// An event as a line tells it.
+    fn told(
+        &self,
+        dossier: &Code,
+        channel: Option<Code>,
+        verb: &str,
+        words: &mut Words<'_>,
+    ) -> Result<(Timestamp, Event), String> {
         let unit = self.unit.clone().ok_or("`unit` must be said first")?;
         let reason: Code = "test".into();
-        let mut when = self.when(&mut words, &["stops", "refused", "without", "no", "due", "to", "->"])?;
-        let occurred_at = match when.take().ok_or("the date is missing")? {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => wall_clock(self.home()?, d, OFFICE_HOUR_MS)?,
-        };
+        let occurred_at = self.occurred(words)?;
         let event = match verb {
             "in" => {
                 let due = if words.take("no") {
                     words.take("due").then_some(None).ok_or("`no` what?")?
                 } else {
                     words.take("due").then_some(()).ok_or("say `due` and when, or `no due`")?;
-                    Some(self.due(&mut words)?)
+                    Some(self.due(words)?)
                 };
-                let procedure = Some(procedure_of(&dossier));
+                let procedure = Some(procedure_of(dossier));
+                let unit = if words.take("at") { words.next("the unit")?.into() } else { unit };
                 Event::Received { unit, procedure, field: None, channel, due, applicant_kind: None }
             }
             "ask" => Event::SupplementRequested { items: Vec::new(), reason_code: None },
-            "sup" => Event::Supplemented { due: self.new_due(&mut words)? },
+            "sup" => Event::Supplemented { due: self.new_due(words)? },
             "pay" => Event::PaymentRequested { stops_clock: words.take("stops") },
-            "paid" => Event::Paid { due: self.new_due(&mut words)? },
+            "paid" => Event::Paid { due: self.new_due(words)? },
             "let" => {
-                let new_due = self.new_due(&mut words)?;
+                let new_due = self.new_due(words)?;
                 let without_reason = words.take("without");
                 if without_reason && !words.take("reason") {
                     return Err("`without` what?".to_owned());
@@ -255,11 +307,7 @@ impl Reader<'_> {
             }
             _ => return Err(format!("`{verb}` is not understood here")),
         };
-        // The same file gives the same ids, so that a run can be compared with another.
-        let name = format!("{}\n{dossier}\n{}", self.file, self.statements.len());
-        let event_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
-        self.statements.push(Statement { event_id, dossier, occurred_at, desk: None, actor: None, event });
-        words.end()
+        Ok((occurred_at, event))
     }
 
     fn new_due(&self, words: &mut Words<'_>) -> Result<Option<Due>, String> {

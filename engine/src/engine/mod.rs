@@ -425,7 +425,7 @@ impl Engine {
             Moment::Instant(t) => t,
             Moment::Date(d) => self.shared.home.last_tick(d),
         };
-        let (home, entries) = (&self.shared.home, &row.dossier.entries);
+        let (home, entries) = (&self.shared.home, &row.dossier.standing());
         let by_date = Timeline::fold_until(entries, home, Comparison::Date(home), as_of);
         let by_instant = Timeline::fold_until(entries, home, Comparison::Instant, as_of);
         let by_date = by_date.as_ref();

@@ -9,6 +9,7 @@ mod list;
 mod obligation;
 mod rates;
 
+pub use crate::time::Moment;
 pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
 pub use obligation::{
@@ -19,40 +20,11 @@ pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQu
 
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use crate::rules::{ComparedBy, Definition};
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Timestamp, Zone};
 use fact::Line;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A bound of a query, as people write it: an instant, or a bare date of the query's zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// This instant.
-    Instant(Timestamp),
-    /// As a bound of a period the date's first tick, as `as_of` its last.
-    Date(Date),
-}
-
-impl Moment {
-    /// The instant as a bound of a period.
-    #[must_use]
-    pub fn bound(self, zone: &Zone) -> Timestamp {
-        match self {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => zone.first_tick(d),
-        }
-    }
-
-    /// The instant as an `as_of`.
-    #[must_use]
-    pub fn as_of(self, zone: &Zone) -> Timestamp {
-        match self {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => zone.last_tick(d),
-        }
-    }
-}
 
 /// Which dossiers a query is about. An empty filter means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,8 +94,10 @@ impl Row {
     /// Folds a dossier. The keys are numbered when the row is put into the views.
     #[must_use]
     pub fn new(dossier: Arc<Dossier>, home: &Zone) -> Row {
-        let by_date = Timeline::fold(&dossier.entries, home, Comparison::Date(home));
-        let by_instant = Timeline::fold(&dossier.entries, home, Comparison::Instant);
+        let standing = dossier.standing();
+        let by_date = Timeline::fold(&standing, home, Comparison::Date(home));
+        let by_instant = Timeline::fold(&standing, home, Comparison::Instant);
+        drop(standing);
         Row { dossier, keys: [0; 4], by_date, by_instant }
     }
 
@@ -134,17 +108,17 @@ impl Row {
 
     /// The same, with the promises as they stood at `c`.
     fn timeline_at(&self, definition: Definition, home: &Zone, zone: &Zone, c: Timestamp) -> Option<Cow<'_, Timeline>> {
-        let entries = &self.dossier.entries;
+        let entries = self.dossier.standing();
         let (ready, by) = match definition.compared_by {
             ComparedBy::Instant => (Some(&self.by_instant), Comparison::Instant),
             ComparedBy::Date => ((zone == home).then_some(&self.by_date), Comparison::Date(zone)),
         };
         match ready {
             // Figures ask for the whole history of every row: nothing is looked through for that.
-            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(entries, c) => {
+            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(&entries, c) => {
                 ready.as_ref().map(Cow::Borrowed)
             }
-            _ => Timeline::fold_until(entries, home, by, c).map(Cow::Owned),
+            _ => Timeline::fold_until(&entries, home, by, c).map(Cow::Owned),
         }
     }
 }

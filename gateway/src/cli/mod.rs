@@ -3,6 +3,7 @@
 mod ask;
 mod demo;
 mod dice;
+mod due;
 mod import;
 mod output;
 mod record;
@@ -62,6 +63,8 @@ enum Command {
     Dossier(ask::DossierArgs),
     /// Apologies owed and foreseen.
     Obligations(ask::ObligationsArgs),
+    /// When a term ends, and why, by the working calendar.
+    Due(due::DueArgs),
     /// Watch rates, obligations and events live.
     Watch(watch::WatchArgs),
     /// Replay the log as NDJSON.
@@ -239,6 +242,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,
+        Command::Due(args) => due::run(args, lang),
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
         Command::Verify(args) => verify::run(args).await,

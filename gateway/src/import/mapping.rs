@@ -350,8 +350,12 @@ fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Res
         _ => return Err(format!("{place}: needs `type`, such as \"Received\"")),
     };
     let place = format!("{place} ({name})");
-    let takes = || listed(EventType::ALL.iter().filter(|t| **t != EventType::Late).map(|t| t.name()));
+    let told = |t: &&EventType| ![EventType::Late, EventType::Corrected].contains(*t);
+    let takes = || listed(EventType::ALL.iter().filter(told).map(|t| t.name()));
     let event_type = match EventType::parse(&name) {
+        Some(EventType::Corrected) => {
+            return Err(format!("{place}: a correction names an event of the log; send it with `dunghen record`"));
+        }
         Some(EventType::Late) => return Err(format!("{place}: only the engine writes Late; remove this event")),
         Some(event_type) => event_type,
         None => return Err(format!("{place}: there is no such type; the types are {}", takes())),
