@@ -83,7 +83,7 @@ fn engine(events: &[Value], batch: usize, home: Zone) -> Engine {
 /// What `dunghen replay` prints.
 fn replay(engine: &Engine) -> String {
     let records = engine.replay(ReplayFilter::default());
-    records.map(|record| json::record(&wire::record(&record.unwrap())).to_string() + "\n").collect()
+    records.map(|record| json::record(&wire::logged(&record.unwrap())).to_string() + "\n").collect()
 }
 
 /// What `dunghen rates --format json` prints.

@@ -135,7 +135,7 @@ pub(crate) fn replays(engine: &Engine, time: Duration) -> Result<Sample, Failure
 pub(crate) fn record_bytes(engine: &Engine) -> Result<f64, Failure> {
     let (mut bytes, mut records) = (0_usize, 0_u32);
     for record in engine.replay(ReplayFilter { to: Some(10_000), ..Default::default() }) {
-        bytes += record?.encode().len();
+        bytes += record?.into_event().map_or(0, |r| r.encode().len());
         records += 1;
     }
     Ok(bytes as f64 / f64::from(records.max(1)))

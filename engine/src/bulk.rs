@@ -6,13 +6,14 @@
 //! acknowledged on the way and nothing promised to anybody, so one durable sync at the end is enough: after a crash
 //! before it the directory holds a whole, shorter log, or none.
 
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{
-    Act, Code, Command, Comparison, Decision, Dossier, Entry, Flags, Proposal, Rejection, Statement, Timeline, decide,
+    Code, Command, Comparison, Decision, Dossier, Flags, Proposal, Reckoned, Rejection, Statement, Timeline, decide,
     next_miss, overdue,
 };
 use crate::log::{Log, LogError, SledLog};
 use crate::record::Record;
+use crate::rules::Rulebook;
 use crate::time::{Timestamp, Zone};
 use std::path::Path;
 
@@ -28,13 +29,17 @@ pub struct Noted {
     pub dossier_version: u32,
     /// What does not fit.
     pub flags: Flags,
+    /// What the rules in force make of it.
+    pub reckoned: Reckoned,
     /// What happened.
     pub statement: Statement,
 }
 
 /// The life of one dossier, decided event by event at simulated moments.
+///
+/// No rule is in force for it but those that every directory has: a simulated desk gives every due itself.
 pub struct Chronicle {
-    home: Zone,
+    rules: Rulebook,
     dossier: Dossier,
     alarm: Option<Timestamp>,
     noted: Vec<Noted>,
@@ -44,7 +49,7 @@ impl Chronicle {
     /// Of a dossier of which nothing is known; `home` is the zone of the data directory.
     #[must_use]
     pub fn new(code: Code, home: Zone) -> Chronicle {
-        Chronicle { home, dossier: Dossier::new(code), alarm: None, noted: Vec::new() }
+        Chronicle { rules: Rulebook::new(home), dossier: Dossier::new(code), alarm: None, noted: Vec::new() }
     }
 
     /// Takes a command at `now`, which never decreases; what promises have passed before it get their `Late` first.
@@ -54,7 +59,7 @@ impl Chronicle {
     pub fn take(&mut self, command: &Command, now: Timestamp) -> Result<(), Rejection> {
         self.wait_until(now);
         let known = (!self.dossier.entries.is_empty()).then_some(&self.dossier);
-        if let Decision::Log(proposals) = decide(known, command, now, &self.home)? {
+        if let Decision::Log(proposals) = decide(known, command, now, &self.rules)? {
             for proposal in proposals {
                 self.note(proposal, now);
             }
@@ -67,7 +72,7 @@ impl Chronicle {
     pub fn wait_until(&mut self, now: Timestamp) {
         while let Some(alarm) = self.alarm.filter(|t| *t < now) {
             let recorded = self.noted.last().map_or(alarm, |n| n.recorded_at.max(alarm));
-            for late in overdue(&self.dossier, alarm, &self.home) {
+            for late in overdue(&self.dossier, alarm, self.rules.home()) {
                 self.note(late, recorded);
             }
             self.set_alarm();
@@ -81,25 +86,17 @@ impl Chronicle {
     }
 
     fn set_alarm(&mut self) {
-        self.alarm = Timeline::fold(&self.dossier.standing(), &self.home, Comparison::Instant)
+        self.alarm = Timeline::fold(&self.dossier.standing(), self.rules.home(), Comparison::Instant)
             .and_then(|timeline| next_miss(&self.dossier, &timeline));
     }
 
     fn note(&mut self, proposal: Proposal, now: Timestamp) {
-        let Proposal { statement, flags, fingerprint } = proposal;
-        let entry = Entry {
-            // Its place among the dossier's own: only the order matters to the rules.
-            position: self.dossier.entries.len() as u64,
-            recorded_at: now,
-            occurred_at: statement.occurred_at,
-            event_id: statement.event_id,
-            fingerprint,
-            flags,
-            act: Act::of(&statement.event),
-        };
-        self.dossier.evolve(&statement.event, entry);
+        // Its place among the dossier's own: only the order matters to the rules.
+        let entry = proposal.entry(self.dossier.entries.len() as u64, now);
+        let Proposal { statement, reckoned, flags, .. } = proposal;
+        self.dossier.evolve(&statement.event, reckoned, entry, &mut self.rules);
         let dossier_version = self.dossier.version();
-        self.noted.push(Noted { recorded_at: now, dossier_version, flags, statement });
+        self.noted.push(Noted { recorded_at: now, dossier_version, flags, reckoned, statement });
     }
 }
 
@@ -117,7 +114,7 @@ impl Bulk {
     /// # Errors
     /// [`DirectoryError`].
     pub fn create(path: &Path, zone: Zone) -> Result<Bulk, DirectoryError> {
-        let directory = Directory::open(path, Some(zone), Some(zone))?;
+        let directory = Directory::open(path, Some(zone), Some(New { zone, rules: None }))?;
         let log = Log::open(Box::new(SledLog::open(directory.path())?), directory.genesis(), |_, _| {
             Err(LogError::Unavailable(format!("{} holds a log already; name an empty place", path.display())))
         })?;
@@ -160,8 +157,9 @@ impl Bulk {
 /// The stored bytes of what was noted, at its place in the log.
 #[must_use]
 pub fn encode(noted: Noted, position: u64, previous: Option<u64>, author: &Code) -> Vec<u8> {
-    let Noted { recorded_at, dossier_version, flags, statement } = noted;
-    Record { position, recorded_at, dossier_version, previous, author: author.clone(), flags, statement }.encode()
+    let Noted { recorded_at, dossier_version, flags, reckoned, statement } = noted;
+    Record { position, recorded_at, dossier_version, previous, author: author.clone(), flags, reckoned, statement }
+        .encode()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The data directory: who may use it, what it is, where its parts lie.
 //!
 //! ```text
-//! DIR/dunghen.toml   what this is: format, identity, time zone; written once, last of all at creation
+//! DIR/dunghen.toml   what this is: format, identity, time zone, first rules; written once, last of all at creation
 //! DIR/lock           held while a process uses the directory; says which
 //! DIR/head           the length of the log and its last digest
 //! DIR/log/           the frames, in sled
@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 const FORMAT: &str = "1";
 const IDENTITY: &str = "dunghen.toml";
+/// How often a lock that looks taken is tried again, and after how long each time.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +63,31 @@ pub enum DirectoryError {
     },
 }
 
+/// What a directory becomes when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct New {
+    /// Its time zone.
+    pub zone: Zone,
+    /// The name of the rules that it begins with; none of it if it begins with none.
+    pub rules: Option<&'static str>,
+}
+
+/// What a directory is, as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its own id.
+    pub log_id: Uuid,
+    /// Its time zone.
+    pub zone: Zone,
+    /// The name of the rules that it began with.
+    pub rules: Option<String>,
+}
+
 /// A data directory that this process holds.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    zone: Zone,
-    log_id: Uuid,
+    identity: Identity,
     _lock: File,
 }
 
@@ -78,7 +100,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`DirectoryError`]; nothing is changed then.
-    pub fn open(path: &Path, asked: Option<Zone>, new: Option<Zone>) -> Result<Directory, DirectoryError> {
+    pub fn open(path: &Path, asked: Option<Zone>, new: Option<New>) -> Result<Directory, DirectoryError> {
         if path.exists() && !path.is_dir() {
             return Err(DirectoryError::NotADirectory(path.to_owned()));
         }
@@ -98,15 +120,16 @@ impl Directory {
         }
         let lock = take_lock(path)?;
         // Looked at again under the lock: another process may just have made it.
-        if let (false, Some(zone)) = (path.join(IDENTITY).exists(), new) {
-            make(path, zone)?;
+        if let (false, Some(new)) = (path.join(IDENTITY).exists(), new) {
+            make(path, new)?;
         }
-        let (log_id, actual) = read_identity(path)?;
+        let identity = read_identity(path)?;
+        let actual = identity.zone;
         match asked {
             Some(asked) if asked != actual => {
                 Err(DirectoryError::OtherZone { path: path.to_owned(), actual: actual.name(), asked: asked.name() })
             }
-            _ => Ok(Directory { path: path.to_owned(), zone: actual, log_id, _lock: lock }),
+            _ => Ok(Directory { path: path.to_owned(), identity, _lock: lock }),
         }
     }
 
@@ -119,18 +142,26 @@ impl Directory {
     /// Its zone.
     #[must_use]
     pub fn zone(&self) -> Zone {
-        self.zone
+        self.identity.zone
+    }
+
+    /// The name of the rules that it began with.
+    #[must_use]
+    pub fn rules(&self) -> Option<&str> {
+        self.identity.rules.as_deref()
     }
 
     /// The digest that the first frame of its log follows.
     #[must_use]
     pub fn genesis(&self) -> Digest {
-        genesis_of(self.log_id, &self.zone)
+        genesis_of(&self.identity)
     }
 }
 
-fn genesis_of(log_id: Uuid, zone: &Zone) -> Digest {
-    genesis(&format!("{log_id}\n{}", zone.name()))
+fn genesis_of(identity: &Identity) -> Digest {
+    let Identity { log_id, zone, rules } = identity;
+    let rules = rules.as_ref().map_or_else(String::new, |name| format!("\n{name}"));
+    genesis(&format!("{log_id}\n{}{rules}", zone.name()))
 }
 
 /// What was left by a creation that a crash cut short: no frames, and a head that knows of no record.
@@ -149,14 +180,16 @@ fn holds_other_things(path: &Path) -> std::io::Result<bool> {
     Ok(false)
 }
 
-fn make(path: &Path, zone: Zone) -> Result<(), DirectoryError> {
-    let log_id = Uuid::now_v7();
-    let head = Head { length: 0, digest: genesis_of(log_id, &zone) };
+fn make(path: &Path, new: New) -> Result<(), DirectoryError> {
+    let identity = Identity { log_id: Uuid::now_v7(), zone: new.zone, rules: new.rules.map(str::to_owned) };
+    let head = Head { length: 0, digest: genesis_of(&identity) };
     SledLog::create(path, &head)?;
     let text = format!(
         "# A data directory of Đúng Hẹn. Do not edit: the chain of the log begins with these values.\n\
-         format = \"{FORMAT}\"\nlog_id = \"{log_id}\"\ntime_zone = \"{}\"\n",
-        zone.name()
+         format = \"{FORMAT}\"\nlog_id = \"{}\"\ntime_zone = \"{}\"\n{}",
+        identity.log_id,
+        identity.zone.name(),
+        identity.rules.as_ref().map_or_else(String::new, |name| format!("rules = \"{name}\"\n")),
     );
     let draft = path.join("dunghen.toml.new");
     let mut file = File::create(&draft).map_err(at(&draft))?;
@@ -169,11 +202,11 @@ fn make(path: &Path, zone: Zone) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// The identity and the zone of the directory at `path`.
+/// What the directory at `path` is.
 ///
 /// # Errors
 /// [`LogError::Damaged`] if the file does not say them.
-pub fn read_identity(path: &Path) -> Result<(Uuid, Zone), DirectoryError> {
+pub fn read_identity(path: &Path) -> Result<Identity, DirectoryError> {
     let file = path.join(IDENTITY);
     let text = std::fs::read(&file).map_err(at(&file))?;
     let text = String::from_utf8_lossy(&text);
@@ -194,7 +227,7 @@ pub fn read_identity(path: &Path) -> Result<(Uuid, Zone), DirectoryError> {
     let log_id = value("log_id").and_then(|v| Uuid::parse_str(v).ok());
     let zone = value("time_zone").and_then(Zone::parse);
     match (log_id, zone) {
-        (Some(log_id), Some(zone)) => Ok((log_id, zone)),
+        (Some(log_id), Some(zone)) => Ok(Identity { log_id, zone, rules: value("rules").map(str::to_owned) }),
         _ => Err(damaged(format!("{} does not name the log and its time zone", file.display()))),
     }
 }
@@ -204,8 +237,7 @@ pub fn read_identity(path: &Path) -> Result<(Uuid, Zone), DirectoryError> {
 /// # Errors
 /// As [`read_identity`].
 pub fn read_genesis(path: &Path) -> Result<Digest, DirectoryError> {
-    let (log_id, zone) = read_identity(path)?;
-    Ok(genesis_of(log_id, &zone))
+    Ok(genesis_of(&read_identity(path)?))
 }
 
 /// The process that holds the directory at `path`, if any. Changes nothing.
@@ -234,7 +266,17 @@ fn take_lock(path: &Path) -> Result<File, DirectoryError> {
     let name = path.join("lock");
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(at(&name))?;
-    match file.try_lock() {
+    // A process that is just being started holds a copy of every open file, this lock among them, until it runs its own
+    // program: a lock that was let go may look taken for some milliseconds.
+    let mut tried = file.try_lock();
+    for _ in 0..LOCK_TRIES {
+        if !matches!(tried, Err(std::fs::TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        tried = file.try_lock();
+    }
+    match tried {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut process = String::new();

@@ -19,7 +19,7 @@ pub mod views;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::{
-    BATCH_EVENTS, Batch, Detail, Engine, Health, Mode, OpenError, Options, PromiseDetail, Purpose, Receipt, Refused,
-    ReplayFilter,
+    BATCH_EVENTS, Batch, Detail, Engine, Health, Mode, OpenError, Options, PromiseDetail, Published, Purpose, Receipt,
+    Refused, ReplayFilter, RuleSet,
 };
 pub use verify::{Verified, verify};

@@ -1,16 +1,32 @@
-//! Law as data: the definitions of rates, the apology policy, and the tiers of scores.
+//! Law as data: calendars, procedures, policies, definitions, targets; the versions of each, and the tiers of scores.
 //!
-//! Pure. What a definition means is in definitions.md I.4 and I.5; here are only its choices. Later versions publish
-//! these as events; the built-in ones keep their ids.
+//! Pure. What a definition means is in definitions.md I.4 and I.5; here are only its choices. What is published becomes a
+//! version in the [`Rulebook`]; the definitions that are built in keep their ids.
 
+mod book;
+mod law;
 mod score;
+
+pub use book::{Pin, Pinned, Rulebook, Version};
+pub use law::{
+    Apology, Comparator, EVERY_UNIT, LetterBy, Names, Parent, Procedure, Publication, Reason, ReportPeriod, Rule,
+    RuleKind, StepTerm, Target, Unfit, Unit, choices,
+};
 
 pub use score::{
     ALL_OR_NOTHING, BadTiers, Bound, DECISION_766_FULL, Fraction, Marks, PAR_INDEX, Tier, Tiers, score_766,
 };
 
-use crate::dossier::Due;
-use crate::time::{Timestamp, Zone};
+use std::sync::Arc;
+
+/// A code: of a unit, a procedure, a reason. Kept verbatim, never parsed.
+pub type Code = Arc<str>;
+
+/// Whether `unit` is `prefix` or below it: whole segments, so `H29` holds `H29.22`, not `H290`.
+#[must_use]
+pub fn unit_within(unit: &str, prefix: &str) -> bool {
+    unit.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
+}
 
 /// The moment that puts a dossier into a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +57,25 @@ pub enum Judged {
     Current,
     /// The first one, on the receipt.
     First,
+    /// Whatever due any event carried last, valid or not: what systems show that overwrite the promise.
+    Latest,
+}
+
+/// What more than one request for papers means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondSupplement {
+    /// Nothing.
+    Ignored,
+    /// Late while it waits for papers (Decision 766).
+    LateWhileWaiting,
+    /// Late for good, the stricter reading.
+    LateAlways,
 }
 
 /// A rate definition: the choices of definitions.md I.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
-    /// Its name in every query.
+    /// Its name in every query, if it is built in; a published one is known by the code of its publication.
     pub id: &'static str,
     /// Which dossiers belong to a period.
     pub cohort: Cohort,
@@ -57,8 +86,8 @@ pub struct Definition {
     /// Whether a dossier that was withdrawn, stopped or rejected after acceptance is judged at its exit. (A cohort by
     /// the end or the hand-over has none; one by decision has those that were missed before.)
     pub judges_exits: bool,
-    /// Whether waiting for a supplement after more than one request counts as late (Decision 766).
-    pub second_supplement_is_late: bool,
+    /// What more than one request for papers means.
+    pub second_supplement: SecondSupplement,
 }
 
 /// The plainest: what was processed, by date, judged by the current promise.
@@ -68,7 +97,7 @@ pub const RESOLVED: Definition = Definition {
     compared_by: ComparedBy::Date,
     judged: Judged::Current,
     judges_exits: false,
-    second_supplement_is_late: false,
+    second_supplement: SecondSupplement::Ignored,
 };
 
 /// The built-in definitions.
@@ -80,7 +109,7 @@ pub const DEFINITIONS: [Definition; 6] = [
         cohort: Cohort::Received,
         compared_by: ComparedBy::Instant,
         judges_exits: true,
-        second_supplement_is_late: true,
+        second_supplement: SecondSupplement::LateWhileWaiting,
         ..RESOLVED
     },
     Definition { id: "received", cohort: Cohort::Received, ..RESOLVED },
@@ -94,9 +123,10 @@ pub fn definition(id: &str) -> Option<Definition> {
     DEFINITIONS.into_iter().find(|d| d.id == id)
 }
 
-/// By when the letter for a missed promise must be sent, under `hcmc-5157` (Ho Chi Minh City, decision
-/// 5157/QĐ-UBND): at the latest on the appointment date, of the zone of the data directory.
-#[must_use]
-pub fn letter_deadline(promise: Due, home: &Zone) -> Timestamp {
-    home.last_tick(promise.date(home))
-}
+/// The policy where none was published: `hcmc-5157` (Ho Chi Minh City, decision 5157/QĐ-UBND), the letter at the latest on
+/// the appointment date, and one rescheduling.
+pub const HCMC_5157: Apology = Apology {
+    names: Names { vi: String::new(), en: String::new() },
+    letter_by: LetterBy::WorkingDaysBefore(0),
+    reschedulings: 1,
+};

@@ -1,9 +1,9 @@
 //! Verification: reads everything again, from a copy, and says everything that is wrong.
 
 use crate::directory::{self, DirectoryError};
-use crate::dossier::Code;
 use crate::log::{Finding, LogError, SledLog, inspect};
-use crate::record::Record;
+use crate::record::Logged;
+use crate::rules::{Code, RuleKind};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::path::Path;
@@ -55,7 +55,7 @@ pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
     let mut walk = Walk::default();
     let (position, findings) = inspect(&log, genesis, |position, bytes, findings| {
         records += 1;
-        match Record::decode(position, bytes) {
+        match Logged::decode(position, bytes) {
             Ok(record) => findings.extend(walk.step(&record).map(|what| Finding { position, what })),
             Err(e) => findings.push(Finding { position, what: e.what }),
         }
@@ -68,21 +68,32 @@ pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
 struct Walk {
     last_recorded: Option<Timestamp>,
     dossiers: HashMap<Code, (u32, u64)>,
+    rules: HashMap<(RuleKind, Code), (u32, u64)>,
 }
 
 impl Walk {
-    fn step(&mut self, record: &Record) -> Option<String> {
-        let earlier = self.last_recorded.is_some_and(|t| record.recorded_at < t);
-        self.last_recorded = Some(record.recorded_at);
-        let here = (record.dossier_version, record.position);
-        let before = self.dossiers.insert(record.statement.dossier.clone(), here);
-        let follows = match before {
-            Some((version, position)) => record.dossier_version == version + 1 && record.previous == Some(position),
-            None => record.dossier_version == 1 && record.previous.is_none(),
+    fn step(&mut self, logged: &Logged) -> Option<String> {
+        let earlier = self.last_recorded.is_some_and(|t| logged.recorded_at() < t);
+        self.last_recorded = Some(logged.recorded_at());
+        let (of, version, previous, before) = match logged {
+            Logged::Event(record) => {
+                let dossier = &record.statement.dossier;
+                let here = (record.dossier_version, record.position);
+                (dossier, here.0, record.previous, self.dossiers.insert(dossier.clone(), here))
+            }
+            Logged::Rule(record) => {
+                let rule = (record.publication.rule.kind(), record.publication.code.clone());
+                let here = (record.version, record.position);
+                (&record.publication.code, here.0, record.previous, self.rules.insert(rule, here))
+            }
         };
         if earlier {
             return Some("it was recorded before the record before it".to_owned());
         }
-        (!follows).then(|| format!("it does not follow the record before it of {}", record.statement.dossier))
+        let follows = match before {
+            Some((before, position)) => version == before + 1 && previous == Some(position),
+            None => version == 1 && previous.is_none(),
+        };
+        (!follows).then(|| format!("it does not follow the record before it of {of}"))
     }
 }

@@ -192,7 +192,8 @@ fn read(path: &Path) -> Result<Vec<Record>, OpenError> {
     let clock = TestClock::at(at("2025-03-04T02:00:00Z"));
     let read = Options { purpose: Purpose::Read, ..options(&clock) };
     let engine = Engine::open(path, read)?;
-    let records = engine.replay(ReplayFilter::default()).collect::<Result<Vec<_>, LogError>>()?;
+    let records = engine.replay(ReplayFilter::default()).map(|r| Ok(r?.into_event().unwrap()));
+    let records = records.collect::<Result<Vec<_>, LogError>>()?;
     assert_eq!(engine.position(), records.len() as u64, "the views have folded what the log holds");
     Ok(records)
 }

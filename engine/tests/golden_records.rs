@@ -9,7 +9,7 @@ mod common;
 
 use common::{HOUR, TestClock, answered, asked, at, code, command, date, letter, options, processed, received, send};
 use dunghen_engine::dossier::{
-    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Restated, Statement,
+    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Reckoned, Restated, Statement,
 };
 use dunghen_engine::record::Record;
 use dunghen_engine::rules::DEFINITIONS;
@@ -90,6 +90,15 @@ fn events() -> Vec<Event> {
                 event: Event::Stopped { reason_code: code("no-legal-basis") },
             })),
         },
+        Event::Received {
+            unit: code("H29.22"),
+            procedure: text("1.002600"),
+            field: text("Mỹ phẩm"),
+            channel: text("online"),
+            due: None,
+            applicant_kind: None,
+        },
+        Event::PaymentRequested { stops_clock: false },
     ]
 }
 
@@ -105,6 +114,12 @@ fn records() -> Vec<Record> {
                 previous: (n > 0).then_some(990 + n / 2),
                 author: code(if least { "" } else { "cn=quầy-3,o=h29" }),
                 flags: Flags(if least { 0 } else { 1 << (n % 12) | 1 }),
+                // Of the records that came with it: a promise that the rules gave, and a payment that stops the clock.
+                reckoned: match n {
+                    18 => Reckoned { due: day("2025-09-17"), clock_stops: false },
+                    19 => Reckoned { due: None, clock_stops: true },
+                    _ => Reckoned::default(),
+                },
                 statement: Statement {
                     event_id: Uuid::from_u128(0x0199_2f00_0000_7abc_8def_0123_4567_8900 + u128::from(n)),
                     dossier: code("000.00.22.H29-250910-0001"),
@@ -289,7 +304,7 @@ fn a_stored_directory_is_opened_and_answers() {
     assert_eq!(expected_figures(&engine), FIGURES);
     let said: Vec<Statement> = engine
         .replay(ReplayFilter::default())
-        .map(|r| r.unwrap().statement)
+        .map(|r| r.unwrap().into_event().unwrap().statement)
         .filter(|s| s.event.event_type() != EventType::Late)
         .collect();
     let sent: Vec<Statement> = history().concat().into_iter().map(|c| c.statement).collect();

@@ -5,10 +5,10 @@
 mod scenario;
 
 use dunghen_engine::dossier::{
-    Act, Code, Command, Decision, Dossier, Entry, Event, Proposal, Rejection, Restated, Statement, decide, overdue,
+    Code, Command, Decision, Dossier, Event, Proposal, Rejection, Restated, Statement, decide, overdue,
 };
 use dunghen_engine::log::{MemoryLog, genesis};
-use dunghen_engine::rules::definition;
+use dunghen_engine::rules::{Rulebook, definition};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
     FormAnswer, FormFigures, FormKey, FormQuery, GroupKey, Moment, RatesAnswer, RatesQuery, Row, Views,
@@ -106,38 +106,37 @@ struct Folded {
     lates: Lates,
     dossiers: BTreeMap<Code, Dossier>,
     position: u64,
+    rules: Rulebook,
     views: Views,
 }
 
 impl Folded {
     fn new(lates: Lates) -> Folded {
-        Folded { lates, dossiers: BTreeMap::new(), position: 0, views: Views::new(Zone::VIETNAM) }
+        Folded {
+            lates,
+            dossiers: BTreeMap::new(),
+            position: 0,
+            rules: Rulebook::new(Zone::VIETNAM),
+            views: Views::new(Zone::VIETNAM),
+        }
     }
 
     fn evolve(&mut self, proposal: &Proposal) {
         let statement = &proposal.statement;
         let code = statement.dossier.clone();
         let dossier = self.dossiers.entry(code.clone()).or_insert_with(|| Dossier::new(code));
-        let entry = Entry {
-            position: self.position,
-            recorded_at: now(),
-            occurred_at: statement.occurred_at,
-            event_id: statement.event_id,
-            fingerprint: proposal.fingerprint,
-            flags: proposal.flags,
-            act: Act::of(&statement.event),
-        };
-        dossier.evolve(&statement.event, entry);
+        let entry = proposal.entry(self.position, now());
+        dossier.evolve(&statement.event, proposal.reckoned, entry, &mut self.rules);
         self.position += 1;
     }
 }
 
 impl Answers for Folded {
     fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String> {
-        *self = Folded { views: Views::new(home), ..Folded::new(self.lates) };
+        *self = Folded { rules: Rulebook::new(home), views: Views::new(home), ..Folded::new(self.lates) };
         for statement in statements {
             let dossier = self.dossiers.get(&statement.dossier);
-            let proposals = match decide(dossier, &command(statement), now(), &home) {
+            let proposals = match decide(dossier, &command(statement), now(), &self.rules) {
                 Ok(Decision::Log(proposals)) => proposals,
                 Ok(Decision::Duplicate(_)) => return Err(format!("{} is a duplicate", statement.event_id)),
                 Err(rejection) => return Err(say(statement, &rejection)),

@@ -11,7 +11,16 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The engine's fields on a replayed record; on the way in they are ignored.
-const ENGINE_FIELDS: [&str; 5] = ["position", "recorded_at", "dossier_version", "author", "flags"];
+const ENGINE_FIELDS: [&str; 8] = [
+    "position",
+    "recorded_at",
+    "dossier_version",
+    "author",
+    "flags",
+    "reckoned_due",
+    "reckoned_due_date",
+    "clock_stops",
+];
 
 /// A line of NDJSON, read.
 #[derive(Debug)]
@@ -299,6 +308,19 @@ fn text(text: &str) -> Value {
 #[must_use]
 pub fn record(record: &pb::Record) -> Value {
     let mut out = Map::new();
+    if let Some(published) = &record.published {
+        return json!({
+            "position": record.position,
+            "recorded_at": time(record.recorded_at.as_ref()),
+            "author": record.author,
+            "type": "Published",
+            "kind": published.kind,
+            "code": published.code,
+            "version": published.version,
+            "effective_from": published.effective_from,
+            "rule": published.text,
+        });
+    }
     let event = record.event.clone().unwrap_or_default();
     out.insert("position".into(), record.position.into());
     out.insert("recorded_at".into(), time(record.recorded_at.as_ref()));
@@ -310,6 +332,14 @@ pub fn record(record: &pb::Record) -> Value {
     let event_type = wire::event_type(&event).map_or("", EventType::name);
     out.insert("type".into(), Value::String(event_type.to_owned()));
     out.insert("occurred_at".into(), time(event.occurred_at.as_ref()));
+    match &record.reckoned {
+        Some(pb::record::Reckoned::ReckonedDue(at)) => out.insert("reckoned_due".into(), time(Some(at))),
+        Some(pb::record::Reckoned::ReckonedDueDate(day)) => out.insert("reckoned_due_date".into(), json!(day)),
+        None => None,
+    };
+    if record.clock_stops {
+        out.insert("clock_stops".into(), json!(true));
+    }
     // What a later server says and this program does not understand is shown by its general fields alone.
     if let Ok(statement) = wire::statement(Some(event)) {
         own_fields(&statement.event, &statement.desk, &statement.actor, &mut out);

@@ -121,6 +121,8 @@ pub fn of_refused(refused: &Refused, zone: &Zone) -> Status {
         Refused::TooLarge { size, limit } => {
             of_rejection(&Rejection::TooLarge { size: *size, limit: *limit, unit: "events" }, zone)
         }
+        // Rules are refused where they are read, with their line; this is the word of a set that was never read.
+        Refused::Unfit { why, .. } => bad_question("rules", &why.to_string(), &why.to_string()),
         Refused::Unavailable(why) => status(Code::Unavailable, "LOG_UNAVAILABLE", &messages::unavailable(why), []),
     }
 }

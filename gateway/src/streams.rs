@@ -195,7 +195,7 @@ fn send_records(
     let mut sent = Sent { any: false, over: false };
     for record in services.engine().replay(filter) {
         sent.over = record.is_err();
-        let record = record.map(|r| pb::replay_response::Item::Record(wire::record(&r)));
+        let record = record.map(|r| pb::replay_response::Item::Record(wire::logged(&r)));
         let message = record.map(|item| pb::ReplayResponse { item: Some(item) });
         sent.over |= out.blocking_send(message.map_err(|e: LogError| status::of_log(&e))).is_err();
         sent.any = true;

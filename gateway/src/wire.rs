@@ -5,7 +5,7 @@ use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation,
     ViolationKind,
 };
-use dunghen_engine::record::Record;
+use dunghen_engine::record::{Logged, Record};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
     Figure, Figures, FormAnswer, FormFigures, FormKey, Group, GroupKey, Item, Moment, Obligation, ObligationItem,
@@ -382,7 +382,29 @@ fn told(event: &Event) -> pb::event::Type {
     }
 }
 
-/// A record as the schemas have it.
+/// What the log holds at a position as the schemas have it.
+#[must_use]
+pub fn logged(logged: &Logged) -> pb::Record {
+    match logged {
+        Logged::Event(event) => record(event),
+        Logged::Rule(rule) => pb::Record {
+            position: rule.position,
+            recorded_at: Some(timestamp(rule.recorded_at)),
+            dossier_version: rule.version,
+            author: rule.author.to_string(),
+            published: Some(pb::Published {
+                kind: rule.publication.rule.kind().name().to_owned(),
+                code: rule.publication.code.to_string(),
+                version: rule.version,
+                effective_from: rule.publication.effective_from.to_string(),
+                text: String::new(),
+            }),
+            ..pb::Record::default()
+        },
+    }
+}
+
+/// A record of an event as the schemas have it.
 #[must_use]
 pub fn record(record: &Record) -> pb::Record {
     pb::Record {
@@ -392,6 +414,12 @@ pub fn record(record: &Record) -> pb::Record {
         author: record.author.to_string(),
         flags: record.flags.names().into_iter().map(str::to_owned).collect(),
         event: Some(event(&record.statement)),
+        reckoned: record.reckoned.due.map(|due| match due {
+            Due::Instant(t) => pb::record::Reckoned::ReckonedDue(timestamp(t)),
+            Due::Date(d) => pb::record::Reckoned::ReckonedDueDate(d.to_string()),
+        }),
+        clock_stops: record.reckoned.clock_stops,
+        published: None,
     }
 }
 

@@ -3,9 +3,11 @@
 //! The log records what happened; it does not police it. Only the impossible is refused; what merely does not fit is
 //! accepted with a flag. Order of the checks: form, then idempotence, then the expected version, then the state.
 
-use super::event::{Code, Command, Event, EventType, Flag, Flags, Statement};
+use super::event::{Command, Event, EventType, Flag, Flags, Reckoned, Statement};
+use super::reckon::reckon;
 use super::state::{Act, Dossier, Entry, fingerprint};
 use super::timeline::{Comparison, Timeline};
+use crate::rules::{Code, Rulebook};
 use crate::time::{Date, Due, Timestamp, Zone};
 use uuid::Uuid;
 
@@ -21,8 +23,6 @@ pub const MAX_ITEMS: usize = 64;
 const RECORDED_LATE_MS: i64 = 24 * 60 * 60 * 1000;
 /// The most bytes that all texts of an event may take together, so that a record stays well below a frame.
 pub const MAX_TEXT_BYTES: usize = 6000;
-/// How many letters may give a new promise before the next is flagged (policy parameter `hcmc-5157`).
-const RESCHEDULINGS_ALLOWED: usize = 1;
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,10 +171,28 @@ impl Rejection {
 pub struct Proposal {
     /// What happened.
     pub statement: Statement,
+    /// What the rules in force make of it.
+    pub reckoned: Reckoned,
     /// What does not fit.
     pub flags: Flags,
     /// The digest of the statement.
     pub fingerprint: u128,
+}
+
+impl Proposal {
+    /// The entry that it becomes where it is recorded.
+    #[must_use]
+    pub fn entry(&self, position: u64, recorded_at: Timestamp) -> Entry {
+        Entry {
+            position,
+            recorded_at,
+            occurred_at: self.statement.occurred_at,
+            event_id: self.statement.event_id,
+            fingerprint: self.fingerprint,
+            flags: self.flags,
+            act: Act::of(&self.statement.event, self.reckoned),
+        }
+    }
 }
 
 /// The answer to a command that is not refused.
@@ -317,7 +335,7 @@ impl Form {
     }
 }
 
-/// Decides a command against what is known of its dossier. Pure: `now` is the engine's clock, `home` its zone.
+/// Decides a command against what is known of its dossier. Pure: `now` is the engine's clock.
 ///
 /// # Errors
 /// The [`Rejection`] of contract.md section 2 that fits.
@@ -325,9 +343,9 @@ pub fn decide(
     dossier: Option<&Dossier>,
     command: &Command,
     now: Timestamp,
-    home: &Zone,
+    rules: &Rulebook,
 ) -> Result<Decision, Rejection> {
-    let statement = &command.statement;
+    let (statement, home) = (&command.statement, rules.home());
     check(statement)?;
     let restated = match &statement.event {
         Event::Corrected { replacement, .. } => replacement.as_deref(),
@@ -354,16 +372,19 @@ pub fn decide(
         return Err(Rejection::VersionMismatch { expected, actual });
     }
     possible(dossier, statement)?;
-    let mut proposal = Proposal { statement: statement.clone(), flags: Flags::default(), fingerprint };
+    let reckoned = reckon(dossier, statement, rules);
+    let mut proposal = Proposal { statement: statement.clone(), reckoned, flags: Flags::default(), fingerprint };
+    let told = restated.map_or(&statement.event, |r| &r.event);
+    proposal.flags.set(Flag::DueDiffers, differs(told.due().map(|(_, due)| due), reckoned.due, home));
     let recorded_late = !command.imported && now.since(statement.occurred_at) > RECORDED_LATE_MS;
     proposal.flags.set(Flag::RecordedLate, recorded_late);
     let mut log = Vec::with_capacity(1);
     match dossier {
         Some(dossier) if matches!(statement.event, Event::Corrected { .. }) => {
-            proposal.flags.set(Flag::DueCorrectedLate, corrects_a_passed_due(dossier, statement, now, home));
+            proposal.flags.set(Flag::DueCorrectedLate, corrects_a_passed_due(dossier, &proposal, now, rules));
         }
         Some(dossier) if dossier.has(EventType::Received) => {
-            let history = History::with(dossier, statement, home);
+            let history = History::with(dossier, statement, reckoned, home);
             proposal.flags = proposal.flags | history.flags();
             if !command.imported && history.candidate_ends() {
                 log.extend(history.missed(dossier, now.max(statement.occurred_at)));
@@ -371,7 +392,7 @@ pub fn decide(
         }
         _ => {
             if let Event::Received { due, .. } = &statement.event {
-                let before = due.is_some_and(|d| d.last_moment(home) < statement.occurred_at);
+                let before = due.or(reckoned.due).is_some_and(|d| d.last_moment(home) < statement.occurred_at);
                 proposal.flags.set(Flag::DueBeforeReception, before);
                 proposal.flags.set(Flag::AfterRejection, dossier.is_some());
             }
@@ -379,6 +400,16 @@ pub fn decide(
     }
     log.push(proposal);
     Ok(Decision::Log(log))
+}
+
+/// Whether the due that a desk gave is another than the one that the rules give. Where either is a date, dates are
+/// compared.
+fn differs(given: Option<Due>, reckoned: Option<Due>, home: &Zone) -> bool {
+    match (given, reckoned) {
+        (Some(Due::Instant(given)), Some(Due::Instant(reckoned))) => given != reckoned,
+        (Some(given), Some(reckoned)) => given.date(home) != reckoned.date(home),
+        _ => false,
+    }
 }
 
 /// Refuses what cannot be, given the state of the dossier.
@@ -449,7 +480,8 @@ fn correctable(
         Some(other) if other != told => return wrong("replacement.type", ViolationKind::NotOfEventType(told)),
         _ => {}
     }
-    let corrected = corrected(dossier, statement);
+    // Which rules are in force does not matter for what can happen once.
+    let corrected = corrected(dossier, statement, Reckoned::default(), &Rulebook::new(Zone::UTC));
     let standing = corrected.standing();
     let mut receptions = standing.iter().filter(|e| matches!(e.act, Act::Received(_)));
     let (first, second) = (receptions.next(), receptions.next());
@@ -472,31 +504,32 @@ fn correctable(
 }
 
 /// The dossier as it would be with this correction.
-fn corrected(dossier: &Dossier, statement: &Statement) -> Dossier {
+fn corrected(dossier: &Dossier, statement: &Statement, reckoned: Reckoned, rules: &Rulebook) -> Dossier {
     let mut dossier = dossier.clone();
-    dossier.evolve(&statement.event, candidate(statement));
+    dossier.evolve(&statement.event, reckoned, candidate(statement, reckoned), &mut rules.clone());
     dossier
 }
 
 /// Whether a correction takes away or changes a promise that has passed.
-fn corrects_a_passed_due(dossier: &Dossier, statement: &Statement, now: Timestamp, home: &Zone) -> bool {
+fn corrects_a_passed_due(dossier: &Dossier, proposal: &Proposal, now: Timestamp, rules: &Rulebook) -> bool {
+    let (statement, home) = (&proposal.statement, rules.home());
     let Event::Corrected { target_event_id, .. } = &statement.event else { return false };
     let due_of = |standing: &[Entry]| {
         let target = standing.iter().find(|e| e.event_id == *target_event_id)?;
-        match target.act {
-            Act::Received(due) | Act::Supplemented(due) | Act::Paid(due) | Act::ApologySent(_, due) => due,
-            _ => None,
-        }
+        target.act.due()
     };
     let before = due_of(&dossier.standing());
-    before.is_some_and(|due| due.last_moment(home) < now && due_of(&corrected(dossier, statement).standing()) != before)
+    before.is_some_and(|due| {
+        let after = || due_of(&corrected(dossier, statement, proposal.reckoned, &Rulebook::new(*home)).standing());
+        due.last_moment(home) < now && after() != before
+    })
 }
 
 /// The position of an event that is being decided: after all others.
 const CANDIDATE: u64 = u64::MAX;
 
 /// The entry that an event would be.
-fn candidate(statement: &Statement) -> Entry {
+fn candidate(statement: &Statement, reckoned: Reckoned) -> Entry {
     Entry {
         position: CANDIDATE,
         recorded_at: Timestamp::MAX,
@@ -504,25 +537,28 @@ fn candidate(statement: &Statement) -> Entry {
         event_id: statement.event_id,
         fingerprint: 0,
         flags: Flags::default(),
-        act: Act::of(&statement.event),
+        act: Act::of(&statement.event, reckoned),
     }
 }
 
 /// A dossier's history as it would be with one event more.
 struct History<'a> {
     entries: Vec<Entry>,
+    /// How many letters may give a new promise before the next is flagged.
+    reschedulings: u32,
     home: &'a Zone,
     received: Timestamp,
 }
 
 impl<'a> History<'a> {
-    fn with(dossier: &Dossier, statement: &Statement, home: &'a Zone) -> History<'a> {
+    fn with(dossier: &Dossier, statement: &Statement, reckoned: Reckoned, home: &'a Zone) -> History<'a> {
         let standing = dossier.standing();
         let mut entries = Vec::with_capacity(standing.len() + 1);
         entries.extend_from_slice(&standing);
         let received = entries.iter().find(|e| matches!(e.act, Act::Received(_))).map(|e| e.occurred_at);
-        entries.push(candidate(statement));
-        History { entries, home, received: received.unwrap_or(statement.occurred_at) }
+        entries.push(candidate(statement, reckoned));
+        let reschedulings = dossier.pinned.reschedulings;
+        History { entries, reschedulings, home, received: received.unwrap_or(statement.occurred_at) }
     }
 
     fn newest(&self) -> &Entry {
@@ -590,7 +626,7 @@ impl<'a> History<'a> {
                     let this = timeline.letters.iter().find(|l| l.position == CANDIDATE);
                     flags.set(Flag::ApologyDefective, this.is_some_and(|l| !l.valid));
                     let giving = timeline.letters.iter().filter(|l| l.gave_promise).count();
-                    let again = this.is_some_and(|l| l.gave_promise) && giving > RESCHEDULINGS_ALLOWED;
+                    let again = this.is_some_and(|l| l.gave_promise) && giving > self.reschedulings as usize;
                     flags.set(Flag::RescheduledAgain, again);
                     flags.set(Flag::ApologyAfterResult, timeline.end.is_some_and(|e| e.at <= t));
                 }
@@ -633,7 +669,7 @@ fn lates(dossier: &Dossier, timeline: &Timeline, now: Timestamp, home: &Zone) ->
                 event: Event::Late { promise: k, due: promise.due },
             };
             let fingerprint = fingerprint(&statement);
-            Proposal { statement, flags: Flags::default(), fingerprint }
+            Proposal { statement, reckoned: Reckoned::default(), flags: Flags::default(), fingerprint }
         })
         .collect()
 }

@@ -2,13 +2,10 @@
 //!
 //! Plain values. How they look on the wire, in JSON or on disk is decided elsewhere (`gateway`, `record`).
 
+use crate::rules::Code;
 use crate::time::{Due, Timestamp};
 use std::fmt;
-use std::sync::Arc;
 use uuid::Uuid;
-
-/// A code: of a unit, a procedure, a reason. Kept verbatim, never parsed.
-pub type Code = Arc<str>;
 
 /// Who applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -332,6 +329,16 @@ pub struct Statement {
     pub event: Event,
 }
 
+/// What the rules in force make of an event: computed once, when it is decided, and stored beside what was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reckoned {
+    /// The promise of a `Received` or of the answer that ends a wait, the step due of a `Forwarded`; of a correction,
+    /// that of what stands in the place. It counts where the desk gave none.
+    pub due: Option<Due>,
+    /// Whether a request for payment stops the clock though the desk did not say so.
+    pub clock_stops: bool,
+}
+
 /// A statement on its way in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -379,11 +386,13 @@ pub enum Flag {
     ApologyAfterResult = 11,
     /// A promise was corrected after it had passed.
     DueCorrectedLate = 12,
+    /// The due that the desk gave is not the one that the rules give.
+    DueDiffers = 13,
 }
 
 impl Flag {
     /// Every flag, in the order of its bit.
-    pub const ALL: [Flag; 13] = [
+    pub const ALL: [Flag; 14] = [
         Flag::BeforeReception,
         Flag::RecordedLate,
         Flag::AfterRejection,
@@ -397,6 +406,7 @@ impl Flag {
         Flag::RescheduledAgain,
         Flag::ApologyAfterResult,
         Flag::DueCorrectedLate,
+        Flag::DueDiffers,
     ];
 
     /// Its name in JSON.
@@ -416,6 +426,7 @@ impl Flag {
             Flag::RescheduledAgain => "RESCHEDULED_AGAIN",
             Flag::ApologyAfterResult => "APOLOGY_AFTER_RESULT",
             Flag::DueCorrectedLate => "DUE_CORRECTED_LATE",
+            Flag::DueDiffers => "DUE_DIFFERS",
         }
     }
 }

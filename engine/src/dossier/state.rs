@@ -3,7 +3,8 @@
 //! Texts (reasons, letter numbers, desks) stay in the log; a fingerprint of the statement stands for them, so that a
 //! repeated event can be told from one that reuses its id.
 
-use super::event::{Code, Event, EventType, Flags, Statement};
+use super::event::{Event, EventType, Flags, Reckoned, Statement};
+use crate::rules::{Code, Pinned, Rulebook};
 use crate::time::{Due, Timestamp};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -44,17 +45,18 @@ pub enum Act {
 }
 
 impl Act {
-    /// What an event does.
+    /// What an event does: what the desk said, and what the rules add where it said nothing.
     #[must_use]
-    pub fn of(event: &Event) -> Act {
+    pub fn of(event: &Event, reckoned: Reckoned) -> Act {
+        let or_reckoned = |due: &Option<Due>| due.or(reckoned.due);
         match event {
-            Event::Received { due, .. } => Act::Received(*due),
+            Event::Received { due, .. } => Act::Received(or_reckoned(due)),
             Event::Rejected { .. } => Act::Rejected,
             Event::Forwarded { .. } => Act::Forwarded,
             Event::SupplementRequested { .. } => Act::SupplementRequested,
-            Event::Supplemented { due } => Act::Supplemented(*due),
-            Event::PaymentRequested { stops_clock } => Act::PaymentRequested(*stops_clock),
-            Event::Paid { due } => Act::Paid(*due),
+            Event::Supplemented { due } => Act::Supplemented(or_reckoned(due)),
+            Event::PaymentRequested { stops_clock } => Act::PaymentRequested(*stops_clock || reckoned.clock_stops),
+            Event::Paid { due } => Act::Paid(or_reckoned(due)),
             Event::Processed { .. } => Act::Processed,
             Event::Late { promise, .. } => Act::Late(*promise),
             Event::ApologySent { reason_code, new_due, .. } => Act::ApologySent(reason_code.is_some(), *new_due),
@@ -62,6 +64,15 @@ impl Act {
             Event::Withdrawn { .. } => Act::Withdrawn,
             Event::Stopped { .. } => Act::Stopped,
             Event::Corrected { .. } => Act::Corrected,
+        }
+    }
+
+    /// The due that it carries.
+    #[must_use]
+    pub fn due(self) -> Option<Due> {
+        match self {
+            Act::Received(due) | Act::Supplemented(due) | Act::Paid(due) | Act::ApologySent(_, due) => due,
+            _ => None,
         }
     }
 
@@ -130,6 +141,16 @@ pub struct Keys {
     pub channel: Option<Code>,
 }
 
+/// What a `Received`, or the correction of one, makes of a dossier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reception {
+    /// Where it was told.
+    position: u64,
+    keys: Keys,
+    pinned: Arc<Pinned>,
+    reckons: bool,
+}
+
 /// All that is known of one dossier, in the order of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dossier {
@@ -141,8 +162,12 @@ pub struct Dossier {
     pub entries: Vec<Entry>,
     /// What its `Corrected` do, by position.
     pub corrections: Vec<Correction>,
-    /// The keys that each `Received`, or the correction of one, gave it, with the position of the record.
-    receptions: Vec<(u64, Keys)>,
+    /// The rules that it follows: those in force at its reception.
+    pub pinned: Arc<Pinned>,
+    /// Whether its promise was reckoned, since the desk gave none.
+    pub reckons: bool,
+    /// What each `Received`, or the correction of one, made of it; empty while nothing is corrected.
+    receptions: Vec<Reception>,
     /// All flags of all its events.
     pub flags: Flags,
 }
@@ -154,6 +179,8 @@ impl Dossier {
         Dossier {
             code,
             keys: Keys::default(),
+            pinned: Arc::new(Pinned::nothing()),
+            reckons: false,
             entries: Vec::new(),
             corrections: Vec::new(),
             receptions: Vec::new(),
@@ -162,22 +189,30 @@ impl Dossier {
     }
 
     /// Adds a recorded event. Infallible: what the log holds happened.
-    pub fn evolve(&mut self, event: &Event, entry: Entry) {
+    pub fn evolve(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Rulebook) {
         self.flags = self.flags | entry.flags;
         self.entries.push(entry);
         match event {
-            Event::Received { .. } => self.receive(event, entry.position),
+            Event::Received { .. } => {
+                self.receive(event, reckoned, entry.occurred_at, [entry.position, entry.position], rules);
+            }
             Event::Rejected { unit: Some(unit), .. } if self.entries.len() == 1 => {
                 self.keys.unit = Some(Arc::clone(unit));
             }
             Event::Corrected { target_event_id, replacement, .. } => {
                 let target = self.entries.iter().find(|e| e.event_id == *target_event_id).map(|e| e.position);
                 let Some(target) = target else { return };
-                let restated = replacement.as_ref().map(|r| (r.occurred_at, Act::of(&r.event)));
+                if self.receptions.is_empty() {
+                    self.receptions.extend(self.reception_as_told());
+                }
+                let restated = replacement.as_ref().map(|r| (r.occurred_at, Act::of(&r.event, reckoned)));
                 self.corrections.push(Correction { position: entry.position, target, replacement: restated });
                 match replacement {
-                    Some(restated) => self.receive(&restated.event, entry.position),
-                    None => self.settle_keys(),
+                    Some(restated) => {
+                        let at = [entry.position, target];
+                        self.receive(&restated.event, reckoned, restated.occurred_at, at, rules);
+                    }
+                    None => self.settle(),
                 }
             }
             Event::Rejected { .. }
@@ -195,27 +230,51 @@ impl Dossier {
         }
     }
 
-    /// Takes the keys of a reception that was recorded, or told anew, at `position`.
-    fn receive(&mut self, event: &Event, position: u64) {
-        if let Event::Received { unit, procedure, field, channel, .. } = event {
+    /// Takes what a reception says that was told at one position and counts at another: the rules in force for it are
+    /// those recorded before that.
+    fn receive(
+        &mut self,
+        event: &Event,
+        reckoned: Reckoned,
+        received: Timestamp,
+        [position, counts_at]: [u64; 2],
+        rules: &mut Rulebook,
+    ) {
+        if let Event::Received { unit, procedure, field, channel, due, .. } = event {
             let keys = Keys {
                 unit: Some(Arc::clone(unit)),
                 procedure: procedure.clone(),
                 field: field.clone(),
                 channel: channel.clone(),
             };
-            self.receptions.push((position, keys));
+            let pinned = rules.pin(unit, procedure.as_deref(), received, counts_at);
+            let reckons = due.is_none() && reckoned.due.is_some();
+            let reception = Reception { position, keys, pinned, reckons };
+            if self.corrections.is_empty() {
+                return self.follow(reception);
+            }
+            self.receptions.push(reception);
         }
-        self.settle_keys();
+        self.settle();
     }
 
-    /// The keys are those of the reception that stands.
-    fn settle_keys(&mut self) {
+    /// The reception of a dossier of which nothing was corrected yet.
+    fn reception_as_told(&self) -> Option<Reception> {
+        let position = self.entries.iter().find(|e| matches!(e.act, Act::Received(_)))?.position;
+        let (keys, pinned) = (self.keys.clone(), Arc::clone(&self.pinned));
+        Some(Reception { position, keys, pinned, reckons: self.reckons })
+    }
+
+    fn follow(&mut self, reception: Reception) {
+        (self.keys, self.pinned, self.reckons) = (reception.keys, reception.pinned, reception.reckons);
+    }
+
+    /// Keys and rules are those of the reception that stands.
+    fn settle(&mut self) {
         let received = self.entries.iter().find(|e| matches!(self.stands(e).map(|e| e.act), Some(Act::Received(_))));
         let told_at = received.map(|e| self.correction_of(e.position).map_or(e.position, |c| c.position));
-        let keys = told_at.and_then(|at| self.receptions.iter().find(|(position, _)| *position == at));
-        if let Some((_, keys)) = keys {
-            self.keys = keys.clone();
+        if let Some(reception) = told_at.and_then(|at| self.receptions.iter().find(|r| r.position == at)).cloned() {
+            self.follow(reception);
         }
     }
 

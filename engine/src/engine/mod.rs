@@ -7,11 +7,11 @@
 mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Due, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
-use crate::record::Record;
-use crate::rules::DEFINITIONS;
+use crate::record::{Logged, Record};
+use crate::rules::{Definition, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use uuid::Uuid;
-use writer::{Job, Writer};
+use writer::{Job, Work, Writer};
 
 /// How many events may wait for the writer before more are refused with `OVERLOADED`.
 const QUEUE_EVENTS: usize = 20_000;
@@ -45,6 +45,21 @@ pub struct Receipt {
     pub duplicate: bool,
     /// What did not fit.
     pub flags: crate::dossier::Flags,
+}
+
+/// What became of a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The kind of rule.
+    pub kind: RuleKind,
+    /// Its code.
+    pub code: Code,
+    /// The number of the version; 0 of one that is built in.
+    pub number: u32,
+    /// Where it stands in the log; nowhere if it is built in.
+    pub position: Option<u64>,
+    /// Whether it was there before, in the same words.
+    pub duplicate: bool,
 }
 
 /// How a batch is taken.
@@ -77,6 +92,13 @@ pub enum Refused {
         /// How many may be.
         limit: usize,
     },
+    /// A rule that cannot be applied. Nothing was published.
+    Unfit {
+        /// Which of those that were sent.
+        index: usize,
+        /// Why.
+        why: Unfit,
+    },
     /// The log cannot be written, says why. Whether the events were recorded is unknown; sending them again is safe.
     Unavailable(String),
 }
@@ -99,6 +121,15 @@ pub enum Purpose {
     Write,
 }
 
+/// Rules that a directory can begin with, under a name: what they say never changes, since answers depend on it.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    /// Its name, which the directory keeps.
+    pub name: &'static str,
+    /// The rules.
+    pub publications: Vec<Publication>,
+}
+
 /// How to open an engine.
 pub struct Options {
     /// What for.
@@ -111,13 +142,22 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Whether a clock behind the last record is accepted.
     pub accept_clock: bool,
+    /// The sets of rules that are known, the newest last: a new directory begins with that, an existing one names its own.
+    pub rule_sets: Vec<RuleSet>,
 }
 
 impl Options {
     /// For this purpose, with the system's clock.
     #[must_use]
     pub fn new(purpose: Purpose) -> Options {
-        Options { purpose, zone: None, zone_if_new: Zone::VIETNAM, clock: Arc::new(SystemClock), accept_clock: false }
+        Options {
+            purpose,
+            zone: None,
+            zone_if_new: Zone::VIETNAM,
+            clock: Arc::new(SystemClock),
+            accept_clock: false,
+            rule_sets: Vec::new(),
+        }
     }
 }
 
@@ -141,6 +181,12 @@ pub enum OpenError {
         /// When the last record was made.
         recorded: Timestamp,
     },
+    /// The directory began with rules that this program does not know.
+    #[error("the directory began with the rules {0}, which this program does not know; use the version that made it")]
+    UnknownRules(String),
+    /// Rules of a known set cannot be applied.
+    #[error("the rules that are built in cannot be applied: {0}")]
+    Unfit(#[from] Unfit),
     /// The thread of the writer.
     #[error("the writer cannot be started: {0}")]
     Thread(std::io::Error),
@@ -246,11 +292,16 @@ impl Engine {
     /// # Errors
     /// [`OpenError`]; damage is named with its position, and nothing is skipped.
     pub fn open(path: &Path, options: Options) -> Result<Engine, OpenError> {
-        let new = (options.purpose == Purpose::Write).then(|| options.zone.unwrap_or(options.zone_if_new));
+        let new = New {
+            zone: options.zone.unwrap_or(options.zone_if_new),
+            rules: options.rule_sets.last().map(|set| set.name),
+        };
+        let new = (options.purpose == Purpose::Write).then_some(new);
         let directory = Directory::open(path, options.zone, new)?;
         let home: Box<dyn EventLog> = Box::new(SledLog::open(directory.path())?);
         let (genesis, zone) = (directory.genesis(), directory.zone());
-        Engine::start(home, genesis, zone, options, Some(directory))
+        let began_with = directory.rules().map(str::to_owned);
+        Engine::start(home, genesis, zone, options, began_with, Some(directory))
     }
 
     /// Opens an engine over any home of frames.
@@ -263,7 +314,8 @@ impl Engine {
         zone: Zone,
         options: Options,
     ) -> Result<Engine, OpenError> {
-        Engine::start(home, genesis, zone, options, None)
+        let began_with = options.rule_sets.last().map(|set| set.name.to_owned());
+        Engine::start(home, genesis, zone, options, began_with, None)
     }
 
     fn start(
@@ -271,12 +323,24 @@ impl Engine {
         genesis: crate::log::Digest,
         zone: Zone,
         options: Options,
+        began_with: Option<String>,
         directory: Option<Directory>,
     ) -> Result<Engine, OpenError> {
-        let mut writer = Writer::new(zone);
+        let mut rules = Rulebook::new(zone);
+        if let Some(name) = began_with {
+            let Some(set) = options.rule_sets.iter().find(|set| set.name == name) else {
+                // The log begins with this name: if it was damaged rather than made by a later version, the log tells.
+                Log::open(home, genesis, |_, _| Ok(()))?;
+                return Err(OpenError::UnknownRules(name));
+            };
+            for publication in &set.publications {
+                rules.publish(publication.clone(), None)?;
+            }
+        }
+        let mut writer = Writer::new(rules);
         let log = Log::open(home, genesis, |position, bytes| {
-            let record = Record::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            writer.replay(&record).map_err(|what| LogError::Damaged { position, what })
+            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+            writer.replay(&logged).map_err(|what| LogError::Damaged { position, what })
         })?;
         let guard = Guard::new(&*options.clock);
         let now = options.clock.now();
@@ -286,6 +350,7 @@ impl Engine {
             return Err(OpenError::ClockBehind { now, recorded });
         }
         let mut views = Views::new(zone);
+        views.set_rules(writer.rules());
         writer.publish_all(&mut views, log.length());
         let shared = Arc::new(Shared {
             log,
@@ -337,7 +402,8 @@ impl Engine {
             return Err(Refused::Overloaded);
         }
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job { batch, reply: Box::new(reply) }).is_ok());
+        let job = Job { size, work: Work::Record(batch, Box::new(reply)) };
+        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         if !sent {
             self.shared.queued.fetch_sub(size, Ordering::AcqRel);
             return Err(Refused::Unavailable("the engine is stopping".to_owned()));
@@ -356,6 +422,48 @@ impl Engine {
             let _ = answer.send(result);
         })?;
         wait.recv().unwrap_or_else(|_| Err(Refused::Unavailable("the writer stopped".to_owned())))
+    }
+
+    /// Publishes rules, all or none, and waits until they are durable. What was published last in the very same words is
+    /// not published again.
+    ///
+    /// # Errors
+    /// [`Refused`]; [`Refused::Unfit`] names the first rule that cannot be applied.
+    pub fn publish(&self, publications: Vec<Publication>, author: Code) -> Result<Vec<Published>, Refused> {
+        let mut trial = Rulebook::new(self.shared.home);
+        for (index, publication) in publications.iter().enumerate() {
+            trial.publish(publication.clone(), None).map_err(|why| Refused::Unfit { index, why })?;
+        }
+        if let Health::NotServing(why) = &*self.shared.health() {
+            return Err(Refused::Unavailable(why.clone()));
+        }
+        let (answer, wait) = channel();
+        let size = publications.len();
+        let reply = move |published| {
+            // The receiver waits below for as long as this call lives.
+            let _ = answer.send(published);
+        };
+        self.shared.queued.fetch_add(size, Ordering::AcqRel);
+        let job = Job { size, work: Work::Publish(publications, author, Box::new(reply)) };
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
+            self.shared.queued.fetch_sub(size, Ordering::AcqRel);
+            return Err(Refused::Unavailable("the engine is stopping".to_owned()));
+        }
+        drop(jobs);
+        wait.recv().unwrap_or_else(|_| Err(Refused::Unavailable("the writer stopped".to_owned())))
+    }
+
+    /// The rules as they are now.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rulebook> {
+        Arc::clone(self.shared.views().rules())
+    }
+
+    /// A definition of rates by its id, the published one in force now before the built-in one.
+    #[must_use]
+    pub fn definition(&self, id: &str) -> Option<Definition> {
+        self.rules().definition(id, self.shared.home.date(self.now()))
     }
 
     /// Whether events are accepted, and if not, why.
@@ -443,11 +551,12 @@ impl Engine {
                 current: current.is_some_and(|c| std::ptr::eq(c, p)),
             })
             .collect();
-        let obligations = by_date.into_iter().flat_map(|t| obligations(t, &self.shared.home, as_of)).collect();
+        let obligations =
+            by_date.into_iter().flat_map(|t| obligations(t, &row.dossier.pinned, &self.shared.home, as_of)).collect();
         let history =
             row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
         Ok(Some(Detail {
-            item: row.item(by_date, DEFINITIONS[0], as_of),
+            item: row.item(by_date, RESOLVED, &self.shared.home, as_of),
             promises,
             obligations,
             history,
@@ -462,13 +571,13 @@ impl Engine {
     }
 
     /// The records that pass the filter, up to the head as it was when this was called.
-    pub fn replay(&self, filter: ReplayFilter) -> Box<dyn Iterator<Item = Result<Record, LogError>> + Send + '_> {
+    pub fn replay(&self, filter: ReplayFilter) -> Box<dyn Iterator<Item = Result<Logged, LogError>> + Send + '_> {
         let to = filter.to.unwrap_or(u64::MAX).min(self.position());
         if let Some(code) = filter.dossier.clone() {
             let positions: Vec<u64> = self.shared.views().row(&code).map_or_else(Vec::new, |row| {
                 row.dossier.entries.iter().map(|e| e.position).filter(|p| (filter.from..to).contains(p)).collect()
             });
-            let records = positions.into_iter().map(|p| self.read(p));
+            let records = positions.into_iter().map(|p| self.read(p).map(Logged::Event));
             return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter))));
         }
         let records = self
@@ -478,12 +587,16 @@ impl Engine {
             .take_while(move |r| r.as_ref().map_or(true, |(position, _)| *position < to))
             .map(|r| {
                 let (position, bytes) = r?;
-                Record::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
+                Logged::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
             });
         Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter))))
     }
 
-    fn passes(&self, record: &Record, filter: &ReplayFilter) -> bool {
+    fn passes(&self, logged: &Logged, filter: &ReplayFilter) -> bool {
+        let Logged::Event(record) = logged else {
+            // A rule is of no dossier, no unit and no type of events.
+            return filter.types.is_empty() && filter.unit.is_none();
+        };
         let statement = &record.statement;
         (filter.types.is_empty() || filter.types.contains(&statement.event.event_type()))
             && filter.unit.as_ref().is_none_or(|prefix| {

@@ -4,12 +4,13 @@
 //! writer sees it, and because an append that fails poisons the writer: it answers nothing more until the log is opened
 //! anew.
 
-use super::{Batch, Health, Mode, Receipt, Refused, Shared};
+use super::{Batch, Health, Mode, Published, Receipt, Refused, Shared};
 use crate::clock::Guard;
 use crate::dossier::{
-    Act, Code, Command, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
+    Code, Command, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
 };
-use crate::record::Record;
+use crate::record::{Logged, Record, RuleRecord};
+use crate::rules::{Publication, Rulebook};
 use crate::time::{Timestamp, Zone};
 use crate::views::{Row, Views};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How many events the writer takes into one group, batches whole.
 const GROUP_EVENTS: usize = 4096;
@@ -28,10 +30,35 @@ const NAP: Duration = Duration::from_millis(200);
 /// A result for each event of a batch, or why there is none.
 pub(super) type Answer = Result<Vec<Result<Receipt, Rejection>>, Refused>;
 
-/// A batch on its way, and who waits for it.
+/// Something on its way, and how many places it takes in the queue.
 pub(super) struct Job {
-    pub(super) batch: Batch,
-    pub(super) reply: Box<dyn FnOnce(Answer) + Send>,
+    pub(super) size: usize,
+    pub(super) work: Work,
+}
+
+/// What is to be done, and who waits for it.
+pub(super) enum Work {
+    /// Events of dossiers.
+    Record(Batch, Box<dyn FnOnce(Answer) + Send>),
+    /// Rules, and their author.
+    Publish(Vec<Publication>, Code, Box<dyn FnOnce(Result<Vec<Published>, Refused>) + Send>),
+}
+
+/// What was decided, on its way to durability.
+enum Decided {
+    Recorded(Vec<Result<Receipt, Rejection>>, Box<dyn FnOnce(Answer) + Send>),
+    Published(Vec<Published>, Box<dyn FnOnce(Result<Vec<Published>, Refused>) + Send>),
+}
+
+impl Decided {
+    /// Answers; with `why` if it is not durable.
+    fn answer(self, why: Option<&str>) {
+        let failed = |why: &str| Refused::Unavailable(why.to_owned());
+        match self {
+            Decided::Recorded(results, reply) => reply(why.map_or(Ok(results), |why| Err(failed(why)))),
+            Decided::Published(published, reply) => reply(why.map_or(Ok(published), |why| Err(failed(why)))),
+        }
+    }
 }
 
 /// A dossier of the write model, with the alarm of its next promise to pass.
@@ -43,6 +70,9 @@ struct Slot {
 /// The write model.
 pub(super) struct Writer {
     home: Zone,
+    rules: Rulebook,
+    /// The same for readers.
+    shared_rules: Arc<Rulebook>,
     slots: HashMap<Code, Slot>,
     alarms: BTreeSet<(Timestamp, Code)>,
     last_recorded: Timestamp,
@@ -66,11 +96,25 @@ struct Group {
     first: u64,
     records: Vec<Vec<u8>>,
     touched: HashSet<Code>,
+    /// Whether rules are among them.
+    rules: bool,
 }
 
 impl Writer {
-    pub(super) fn new(home: Zone) -> Writer {
-        Writer { home, slots: HashMap::new(), alarms: BTreeSet::new(), last_recorded: Timestamp::MIN }
+    pub(super) fn new(rules: Rulebook) -> Writer {
+        Writer {
+            home: *rules.home(),
+            shared_rules: Arc::new(rules.clone()),
+            rules,
+            slots: HashMap::new(),
+            alarms: BTreeSet::new(),
+            last_recorded: Timestamp::MIN,
+        }
+    }
+
+    /// The rules as they are now.
+    pub(super) fn rules(&self) -> Arc<Rulebook> {
+        Arc::clone(&self.shared_rules)
     }
 
     pub(super) fn last_recorded(&self) -> Timestamp {
@@ -78,10 +122,29 @@ impl Writer {
     }
 
     /// Takes in a record of the log at start-up, and checks what only a whole log can show.
-    pub(super) fn replay(&mut self, record: &Record) -> Result<(), String> {
-        if record.recorded_at < self.last_recorded {
-            return Err(format!("recorded at {}, before the record before it", record.recorded_at));
+    pub(super) fn replay(&mut self, logged: &Logged) -> Result<(), String> {
+        if logged.recorded_at() < self.last_recorded {
+            return Err(format!("recorded at {}, before the record before it", logged.recorded_at()));
         }
+        match logged {
+            Logged::Event(record) => self.replay_event(record),
+            Logged::Rule(record) => self.replay_rule(record),
+        }
+    }
+
+    fn replay_rule(&mut self, record: &RuleRecord) -> Result<(), String> {
+        let RuleRecord { publication, position, version, previous, .. } = record;
+        let newest = self.rules.newest(publication.rule.kind(), &publication.code);
+        let (number, at) = newest.map_or((0, None), |v| (v.number, v.position));
+        if *version != number + 1 || *previous != at {
+            return Err(format!("version {version} of {} follows version {number}", publication.code));
+        }
+        self.rules.publish(publication.clone(), Some(*position)).map_err(|why| why.to_string())?;
+        self.last_recorded = record.recorded_at;
+        Ok(())
+    }
+
+    fn replay_event(&mut self, record: &Record) -> Result<(), String> {
         let dossier = self.slots.get(&record.statement.dossier).map(|s| &s.dossier);
         let (version, previous) = dossier.map_or((0, None), |d| (d.version(), d.last_position()));
         if record.dossier_version != version + 1 || record.previous != previous {
@@ -93,6 +156,7 @@ impl Writer {
         self.last_recorded = record.recorded_at;
         let proposal = Proposal {
             statement: record.statement.clone(),
+            reckoned: record.reckoned,
             flags: record.flags,
             fingerprint: fingerprint(&record.statement),
         };
@@ -102,6 +166,8 @@ impl Writer {
 
     /// Folds every dossier into fresh views and sets the alarms, once, after the replay.
     pub(super) fn publish_all(&mut self, views: &mut Views, position: u64) {
+        self.shared_rules = Arc::new(self.rules.clone());
+        views.set_rules(self.rules());
         let mut codes: Vec<Code> = self.slots.keys().cloned().collect();
         codes.sort();
         let rows = codes.into_iter().filter_map(|code| self.refold(&code)).collect();
@@ -110,21 +176,13 @@ impl Writer {
 
     fn evolve(&mut self, proposal: &Proposal, position: u64, recorded_at: Timestamp) -> u32 {
         let statement = &proposal.statement;
-        let entry = Entry {
-            position,
-            recorded_at,
-            occurred_at: statement.occurred_at,
-            event_id: statement.event_id,
-            fingerprint: proposal.fingerprint,
-            flags: proposal.flags,
-            act: Act::of(&statement.event),
-        };
+        let entry = proposal.entry(position, recorded_at);
         let slot = self
             .slots
             .entry(statement.dossier.clone())
             .or_insert_with(|| Slot { dossier: Arc::new(Dossier::new(statement.dossier.clone())), alarm: None });
         let dossier = Arc::make_mut(&mut slot.dossier);
-        dossier.evolve(&statement.event, entry);
+        dossier.evolve(&statement.event, proposal.reckoned, entry, &mut self.rules);
         dossier.version()
     }
 
@@ -157,6 +215,7 @@ impl Writer {
             previous,
             author: author.clone(),
             flags: proposal.flags,
+            reckoned: proposal.reckoned,
             statement: proposal.statement.clone(),
         };
         group.records.push(record.encode());
@@ -173,7 +232,7 @@ impl Writer {
 
     fn decide_one(&mut self, group: &mut Group, command: &Command) -> Result<Receipt, Rejection> {
         let dossier = self.slots.get(&command.statement.dossier).map(|s| &*s.dossier);
-        match decide(dossier, command, group.now, &self.home)? {
+        match decide(dossier, command, group.now, &self.rules)? {
             Decision::Duplicate(entry) => {
                 let index = dossier.and_then(|d| d.entries.iter().position(|e| e.position == entry.position));
                 Ok(receipt_again(index.unwrap_or(0), &entry))
@@ -237,6 +296,42 @@ impl Writer {
         results.into_iter().map(|r| Err(r.err().unwrap_or(Rejection::BatchRefused))).collect()
     }
 
+    /// Stages rules. Each is in force for what is received from its day on and decided after it.
+    fn publish(&mut self, group: &mut Group, publications: Vec<Publication>, author: &Code) -> Vec<Published> {
+        let mut published = Vec::with_capacity(publications.len());
+        for publication in publications {
+            let (kind, code) = (publication.rule.kind(), publication.code.clone());
+            let newest = self.rules.newest(kind, &code);
+            if let Some(same) = newest.filter(|v| *v.publication == publication) {
+                let (number, position) = (same.number, same.position);
+                published.push(Published { kind, code, number, position, duplicate: true });
+                continue;
+            }
+            let (before, previous) = newest.map_or((0, None), |v| (v.number, v.position));
+            let position = group.first + group.records.len() as u64;
+            let name = format!("{}\n{code}\n{}", kind.name(), before + 1);
+            let record = RuleRecord {
+                position,
+                recorded_at: group.now,
+                event_id: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),
+                version: before + 1,
+                previous,
+                author: author.clone(),
+                publication,
+            };
+            // Whoever queued it has looked whether it can be applied.
+            if let Ok(number) = self.rules.publish(record.publication.clone(), Some(position)) {
+                group.records.push(record.encode());
+                group.rules = true;
+                published.push(Published { kind, code, number, position: Some(position), duplicate: false });
+            }
+        }
+        if group.rules {
+            self.shared_rules = Arc::new(self.rules.clone());
+        }
+        published
+    }
+
     /// Folds what the group touched. Touched dossiers that an undone batch left unknown have no row.
     fn fold(&mut self, group: &mut Group, rows: &mut HashMap<Code, Row>) {
         for code in std::mem::take(&mut group.touched) {
@@ -288,10 +383,10 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => closed = true,
         }
-        let mut size: usize = jobs.iter().map(|j| j.batch.commands.len()).sum();
+        let mut size: usize = jobs.iter().map(|j| j.size).sum();
         while size < GROUP_EVENTS {
             let Ok(job) = queue.try_recv() else { break };
-            size += job.batch.commands.len();
+            size += job.size;
             jobs.push(job);
         }
         if let Some(jump) = guard.jump(&*shared.clock) {
@@ -320,13 +415,19 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
 /// Decides, appends, folds and answers one group. On failure health says why, and everyone in it has been told.
 fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(), String> {
     let now = shared.clock.now().max(writer.last_recorded);
-    let mut group = Group { now, first: shared.log.length(), records: Vec::new(), touched: HashSet::new() };
+    let mut group =
+        Group { now, first: shared.log.length(), records: Vec::new(), touched: HashSet::new(), rules: false };
     let mut rows = HashMap::new();
     let decided: Vec<_> = jobs
         .into_iter()
         .map(|job| {
-            let results = writer.decide_batch(&mut group, &job.batch);
-            (job, results)
+            let decided = match job.work {
+                Work::Record(batch, reply) => Decided::Recorded(writer.decide_batch(&mut group, &batch), reply),
+                Work::Publish(publications, author, reply) => {
+                    Decided::Published(writer.publish(&mut group, publications, &author), reply)
+                }
+            };
+            (job.size, decided)
         })
         .collect();
     writer.fold(&mut group, &mut rows);
@@ -337,18 +438,26 @@ fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(
             let why = e.to_string();
             // Before the refusals, so that nobody who was refused still finds the engine serving.
             poison(shared, &why);
-            refuse(shared, decided.into_iter().map(|(job, _)| job).collect(), &why);
+            for (size, decided) in decided {
+                shared.queued.fetch_sub(size, Ordering::AcqRel);
+                decided.answer(Some(&why));
+            }
             return Err(why);
         }
         let position = group.first + group.records.len() as u64;
         // Only the swap happens under the lock, so a reader waits for microseconds.
         let rows = rows.into_values().collect();
-        shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(position, rows);
+        let mut views = shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if group.rules {
+            views.set_rules(writer.rules());
+        }
+        views.apply(position, rows);
+        drop(views);
         shared.announce(position);
     }
-    for (job, results) in decided {
-        shared.queued.fetch_sub(job.batch.commands.len(), Ordering::AcqRel);
-        (job.reply)(Ok(results));
+    for (size, decided) in decided {
+        shared.queued.fetch_sub(size, Ordering::AcqRel);
+        decided.answer(None);
     }
     Ok(())
 }
@@ -360,8 +469,12 @@ fn poison(shared: &Shared, why: &str) {
 
 fn refuse(shared: &Shared, jobs: Vec<Job>, why: &str) {
     for job in jobs {
-        shared.queued.fetch_sub(job.batch.commands.len(), Ordering::AcqRel);
-        (job.reply)(Err(Refused::Unavailable(why.to_owned())));
+        shared.queued.fetch_sub(job.size, Ordering::AcqRel);
+        let why = Refused::Unavailable(why.to_owned());
+        match job.work {
+            Work::Record(_, reply) => reply(Err(why)),
+            Work::Publish(_, _, reply) => reply(Err(why)),
+        }
     }
 }
 

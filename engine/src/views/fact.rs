@@ -9,10 +9,17 @@
 use super::Row;
 use super::obligation::{Owed, owed};
 use crate::dossier::{Promise, Timeline};
-use crate::rules::{ComparedBy, Definition, Judged};
-use crate::time::{Date, Timestamp, Zone};
+use crate::rules::{ComparedBy, Definition, Judged, RESOLVED, SecondSupplement};
+use crate::time::{Date, Due, Timestamp, Zone};
 
 const NEVER: Timestamp = Timestamp::MAX;
+
+/// The zone of the directory, which ends its date dues, and the one that makes dates of instants.
+#[derive(Clone, Copy)]
+pub(super) struct Zones<'a> {
+    pub(super) home: &'a Zone,
+    pub(super) asked: &'a Zone,
+}
 
 /// A dossier as one definition sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +49,44 @@ pub(super) fn judged(timeline: &Timeline, definition: Definition, c: Timestamp) 
     match definition.judged {
         Judged::Current => timeline.current(c),
         Judged::First => timeline.first(c),
+        // No promise of the fold: see `latest`.
+        Judged::Latest => None,
     }
 }
 
+/// The due that any event carried last by `c`, and when the first one did: what overwrites the promise elsewhere.
+fn latest(row: &Row, timeline: &Timeline, c: Timestamp) -> Option<(Timestamp, Due)> {
+    let until = timeline.end.map_or(c, |e| e.at.min(c));
+    let mut carried: Vec<(Timestamp, u64, Due)> = row
+        .dossier
+        .standing()
+        .iter()
+        .filter_map(|e| Some((e.occurred_at.max(timeline.received), e.position, e.act.due()?)))
+        .filter(|(t, ..)| *t <= until)
+        .collect();
+    carried.sort_by_key(|(t, position, _)| (*t, *position));
+    Some((carried.first()?.0, carried.last()?.2))
+}
+
 impl Fact {
-    /// Of a history as the definition compares it, looked at `c`; dates are of `zone`.
-    pub(super) fn of(timeline: &Timeline, definition: Definition, zone: &Zone, c: Timestamp) -> Fact {
+    /// Of a row's history as the definition compares it, looked at `c`.
+    pub(super) fn of(row: &Row, timeline: &Timeline, definition: Definition, zones: Zones<'_>, c: Timestamp) -> Fact {
+        let zone = zones.asked;
+        let fact = Fact::told(timeline, definition, zone, c);
+        if definition.judged != Judged::Latest {
+            return fact;
+        }
+        let Some((given, due)) = latest(row, timeline, c) else { return fact };
+        // Judged only where the clock stopped, or at the cut.
+        let judged_at = timeline.end.filter(|e| e.at <= c).map_or(c, |e| e.stopped);
+        let kept = match definition.compared_by {
+            ComparedBy::Date => zone.date(judged_at) <= due.date(zone),
+            ComparedBy::Instant => judged_at <= due.last_moment(zones.home),
+        };
+        Fact { given, due_on: due.date(zone), missed: if kept { NEVER } else { judged_at }, ..fact }
+    }
+
+    fn told(timeline: &Timeline, definition: Definition, zone: &Zone, c: Timestamp) -> Fact {
         let promise = judged(timeline, definition, c);
         let end = timeline.end;
         Fact {
@@ -59,8 +98,17 @@ impl Fact {
             due_on: promise.map_or(Date::LATEST, |p| p.due.date(zone)),
             stopped_on: end.map_or(Date::LATEST, |e| zone.date(e.stopped)),
             processed: end.is_some_and(|e| e.kind.is_processed()),
-            waits_again: definition.second_supplement_is_late && timeline.waits_for_second_supplement(c),
+            waits_again: match definition.second_supplement {
+                SecondSupplement::Ignored => false,
+                SecondSupplement::LateWhileWaiting => timeline.waits_for_second_supplement(c),
+                SecondSupplement::LateAlways => timeline.requests.iter().filter(|r| r.at <= c).count() > 1,
+            },
         }
+    }
+
+    /// Whether the judged promise was missed by `c`.
+    pub(super) fn is_overdue(&self, c: Timestamp) -> bool {
+        self.is_promised(c) && self.missed <= c
     }
 
     /// Whether a promise had been given by `c`.
@@ -96,13 +144,18 @@ impl Line {
         }
         let promise = by_date.promises.first();
         Some(Line {
-            fact: Fact::of(by_date, crate::rules::DEFINITIONS[0], home, NEVER),
+            fact: Fact::told(by_date, RESOLVED, home, NEVER),
             missed_by_instant: by_instant.promises.first().and_then(|p| p.missed).unwrap_or(NEVER),
-            letter_by: promise.map_or(NEVER, |p| crate::rules::letter_deadline(p.due, home)),
+            letter_by: promise.map_or(NEVER, |p| row.dossier.pinned.letter_deadline(p.due, p.made, home)),
             letter: promise.and_then(|p| p.letter).unwrap_or(NEVER),
             defective: promise.and_then(|p| p.defective).unwrap_or(NEVER),
             keys: row.keys,
         })
+    }
+
+    /// Whether what lines hold is what this definition judges.
+    pub(super) fn serves(definition: Definition) -> bool {
+        definition.judged != Judged::Latest
     }
 
     /// As a definition sees it. The only promise is the first and the current one.

@@ -3,7 +3,7 @@
 //! Every dossier in hand is counted twice in the row of its key: once by how it came into the period, once by what
 //! became of it. The sums of the form are made of these counts, so a row whose two sides differ shows a defect here.
 
-use super::fact::Fact;
+use super::fact::{Fact, Zones};
 use super::{Filter, KeyValue, Moment, Views, Window};
 use crate::rules::{Definition, RESOLVED};
 use crate::time::{Timestamp, Zone};
@@ -223,17 +223,18 @@ impl Views {
         let (from, to) = (query.from.bound(&zone), query.to.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(Some(from), Some(to), as_of);
-        let sieve = self.sieve(&query.filter);
+        let sieve = self.sieve(&query.filter, window.c);
         let online = self.symbols.numbers.get("online").copied();
         // A row for every code that the views have numbered, and one for none: what is no key of this form stays zero.
         let mut by_number = vec![FormFigures::default(); self.symbols.names.len() + 1];
+        let zones = Zones { home: &self.home, asked: &zone };
         // Lines hold dates of the directory's zone.
         let at_home = zone == self.home;
         for (row, line) in self.rows.iter().zip(&self.lines).filter(|(row, _)| sieve.admits(&row.keys)) {
             let fact = match line.as_ref().filter(|_| at_home) {
                 Some(line) => line.fact(COMPARED_AS),
                 None => match row.timeline(COMPARED_AS, &self.home, &zone) {
-                    Some(timeline) => Fact::of(&timeline, COMPARED_AS, &zone, window.c),
+                    Some(timeline) => Fact::of(row, &timeline, COMPARED_AS, zones, window.c),
                     None => continue,
                 },
             };

@@ -1,8 +1,8 @@
 //! Worklists, and the dossiers behind a figure.
 
-use super::fact::{Fact, judged};
+use super::fact::{Fact, Zones, judged};
 use super::obligation::{ObligationState, obligations};
-use super::rates::{Verdict, is_overdue, judge, returned_at};
+use super::rates::{Verdict, judge};
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Flags, Timeline};
 use crate::rules::Definition;
@@ -184,8 +184,9 @@ pub struct Why {
 }
 
 /// Why a dossier of the cohort counts as it does at `c`.
-fn why_of(timeline: &Timeline, definition: Definition, zone: &Zone, c: Timestamp) -> Option<Why> {
-    let (moment, verdict) = judge(&Fact::of(timeline, definition, zone, c), definition, c)?;
+fn why_of(row: &Row, timeline: &Timeline, definition: Definition, zones: Zones<'_>, c: Timestamp) -> Option<Why> {
+    let fact = Fact::of(row, timeline, definition, zones, c);
+    let (moment, verdict) = judge(&fact, definition, c)?;
     let promise = judged(timeline, definition, c).map(|promise| {
         let index = timeline.promises.iter().position(|p| std::ptr::eq(p, promise)).unwrap_or(0);
         (u32::try_from(index + 1).unwrap_or(u32::MAX), promise.due, promise.missed.filter(|m| *m <= c))
@@ -208,11 +209,11 @@ pub struct Page {
 }
 
 /// Where a received dossier stands at `c`, late or not by the definition's own promise and comparison.
-fn state(timeline: &Timeline, definition: Definition, c: Timestamp) -> DossierState {
+fn state(fact: &Fact, timeline: &Timeline, c: Timestamp) -> DossierState {
     if !timeline.is_open(c) {
-        return if returned_at(timeline, c).is_some() { DossierState::Returned } else { DossierState::Ended };
+        return if fact.handed_over() <= c { DossierState::Returned } else { DossierState::Ended };
     }
-    if is_overdue(timeline, definition, c) {
+    if fact.is_overdue(c) {
         DossierState::Late
     } else if timeline.is_waiting(c) {
         DossierState::Waiting
@@ -224,7 +225,11 @@ fn state(timeline: &Timeline, definition: Definition, c: Timestamp) -> DossierSt
 impl Row {
     /// The dossier as a list shows it at `c` by a definition; `timeline` is its history as that compares it.
     #[must_use]
-    pub fn item(&self, timeline: Option<&Timeline>, definition: Definition, c: Timestamp) -> Item {
+    pub fn item(&self, timeline: Option<&Timeline>, definition: Definition, home: &Zone, c: Timestamp) -> Item {
+        self.item_in(timeline, definition, Zones { home, asked: home }, c)
+    }
+
+    fn item_in(&self, timeline: Option<&Timeline>, definition: Definition, zones: Zones<'_>, c: Timestamp) -> Item {
         let keys = self.dossier.keys.clone();
         Item {
             dossier: self.dossier.code.clone(),
@@ -232,7 +237,7 @@ impl Row {
             procedure: keys.procedure,
             field: keys.field,
             channel: keys.channel,
-            state: timeline.map_or(DossierState::Rejected, |t| state(t, definition, c)),
+            state: timeline.map_or(DossierState::Rejected, |t| state(&Fact::of(self, t, definition, zones, c), t, c)),
             waiting: timeline.is_some_and(|t| t.is_waiting(c)),
             received_at: timeline.map(|t| t.received),
             due: timeline.and_then(|t| t.current(c)).map(|p| p.due),
@@ -252,10 +257,12 @@ impl Views {
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(query.from.map(|m| m.bound(&zone)), query.to.map(|m| m.bound(&zone)), as_of);
         let c = window.c;
+        let zones = Zones { home: &self.home, asked: &zone };
+        let sieve = self.sieve(&query.filter, c);
         let mut found: Vec<(Timestamp, &Row)> = Vec::new();
-        for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
+        for row in self.rows.iter().filter(|r| sieve.admits(&r.keys)) {
             let Some(timeline) = row.timeline_at(query.definition, &self.home, &zone, c) else { continue };
-            if timeline.received > c || !self.admitted(query, row, &timeline, &zone, window) {
+            if timeline.received > c || !self.admitted(query, row, &timeline, zones, window) {
                 continue;
             }
             let due = timeline.current(c).map_or(Timestamp::MAX, |p| p.due.last_moment(&self.home));
@@ -274,22 +281,25 @@ impl Views {
             .map(|(_, row)| {
                 let timeline = row.timeline_at(query.definition, &self.home, &zone, c);
                 let why = timeline.as_deref().filter(|_| query.outcome.is_some());
-                let why = why.and_then(|t| why_of(t, query.definition, &zone, c));
-                Item { why, ..row.item(timeline.as_deref(), query.definition, c) }
+                let why = why.and_then(|t| why_of(row, t, query.definition, zones, c));
+                Item { why, ..row.item_in(timeline.as_deref(), query.definition, zones, c) }
             })
             .collect();
         Page { items, next, position: self.position, as_of }
     }
 
-    fn admitted(&self, query: &ListQuery, row: &Row, timeline: &Timeline, zone: &Zone, window: Window) -> bool {
+    fn admitted(&self, query: &ListQuery, row: &Row, timeline: &Timeline, zones: Zones<'_>, window: Window) -> bool {
         let c = window.c;
+        let fact = Fact::of(row, timeline, query.definition, zones, c);
         let obligation = |wanted: ObligationState| {
-            row.by_date.as_ref().is_some_and(|t| obligations(t, &self.home, c).any(|o| o.state == wanted))
+            row.by_date
+                .as_ref()
+                .is_some_and(|t| obligations(t, &row.dossier.pinned, &self.home, c).any(|o| o.state == wanted))
         };
         let by_state = query.state.is_none_or(|state| match state {
             StateFilter::Open => timeline.is_open(c),
             StateFilter::Waiting => timeline.is_waiting(c),
-            StateFilter::Late => timeline.is_open(c) && is_overdue(timeline, query.definition, c),
+            StateFilter::Late => timeline.is_open(c) && fact.is_overdue(c),
             StateFilter::DueSoon => {
                 let soon = |due: Due| due.last_moment(&self.home).since(c) <= query.due_within_ms;
                 timeline.is_open(c)
@@ -299,11 +309,11 @@ impl Views {
             StateFilter::ApologyPending => obligation(ObligationState::Pending),
             StateFilter::ApologyMissing => obligation(ObligationState::Missing),
             StateFilter::Ended => timeline.end.is_some_and(|e| e.at <= c),
-            StateFilter::Returned => returned_at(timeline, c).is_some(),
+            StateFilter::Returned => fact.handed_over() <= c,
         });
         by_state
             && query.outcome.is_none_or(|outcome| {
-                judge(&Fact::of(timeline, query.definition, zone, c), query.definition, c)
+                judge(&fact, query.definition, c)
                     .is_some_and(|(moment, verdict)| window.holds(moment) && outcome.is_none_or(|o| o.admits(verdict)))
             })
     }

@@ -19,7 +19,7 @@ pub use obligation::{
 pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQuery, Verdict};
 
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
-use crate::rules::{ComparedBy, Definition};
+use crate::rules::{ComparedBy, Definition, Rulebook};
 use crate::time::{Timestamp, Zone};
 use fact::Line;
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// Which dossiers a query is about. An empty filter means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A unit and all below it: whole segments, so `H29` holds `H29.22`, not `H290`.
+    /// A unit and all below it: whole segments, so `H29` holds `H29.22`, not `H290`; and what belongs to it by publication.
     pub unit: Option<Code>,
     /// This procedure.
     pub procedure: Option<Code>,
@@ -39,24 +39,7 @@ pub struct Filter {
     pub channel: Option<Code>,
 }
 
-/// Whether `unit` is `prefix` or below it.
-#[must_use]
-pub fn unit_within(unit: &str, prefix: &str) -> bool {
-    unit.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
-}
-
-impl Filter {
-    /// Whether a dossier passes.
-    #[must_use]
-    pub fn admits(&self, dossier: &Dossier) -> bool {
-        let is = |wanted: &Option<Code>, value: &Option<Code>| wanted.is_none() || wanted == value;
-        let keys = &dossier.keys;
-        self.unit.as_ref().is_none_or(|prefix| keys.unit.as_ref().is_some_and(|unit| unit_within(unit, prefix)))
-            && is(&self.procedure, &keys.procedure)
-            && is(&self.field, &keys.field)
-            && is(&self.channel, &keys.channel)
-    }
-}
+pub use crate::rules::unit_within;
 
 /// A period and a cut: what counts lies in `[from, to)` and not after `c`.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +155,7 @@ pub struct Views {
     lines: Vec<Option<Line>>,
     index: HashMap<Code, u32>,
     symbols: Symbols,
+    rules: Arc<Rulebook>,
 }
 
 impl Views {
@@ -185,7 +169,19 @@ impl Views {
             lines: Vec::new(),
             index: HashMap::new(),
             symbols: Symbols::default(),
+            rules: Arc::new(Rulebook::new(home)),
         }
+    }
+
+    /// Takes over the rules as they are at the position that the rows of a group move on to.
+    pub fn set_rules(&mut self, rules: Arc<Rulebook>) {
+        self.rules = rules;
+    }
+
+    /// The rules, with all that was published.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rulebook> {
+        &self.rules
     }
 
     /// The number of records that are in every answer.
@@ -235,11 +231,15 @@ impl Views {
         self.position = position;
     }
 
-    fn sieve(&self, filter: &Filter) -> Sieve {
+    /// A filter in numbers; which units belong to which by publication is asked as of `c`.
+    fn sieve(&self, filter: &Filter, c: Timestamp) -> Sieve {
         let number =
             |code: &Option<Code>| code.as_ref().map(|code| self.symbols.numbers.get(code).copied().unwrap_or(u32::MAX));
         let within = |prefix: &Code| {
-            let units = self.symbols.names.iter().map(|name| unit_within(name, prefix));
+            let merged = self.rules.merged_into(prefix, self.home.date(c));
+            let inside =
+                |name: &Code| unit_within(name, prefix) || merged.iter().any(|member| unit_within(name, member));
+            let units = self.symbols.names.iter().map(inside);
             // 0 is no unit, and within none.
             std::iter::once(false).chain(units).collect()
         };

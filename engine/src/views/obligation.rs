@@ -2,7 +2,7 @@
 
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Keys, Promise, Timeline};
-use crate::rules::{DEFINITIONS, letter_deadline};
+use crate::rules::{DEFINITIONS, Pinned};
 use crate::time::{Timestamp, Zone};
 use std::sync::Arc;
 
@@ -92,26 +92,37 @@ pub(super) fn owed(
 }
 
 /// The standing of what each missed promise of a dossier obliges to; `by_date` is its history folded by dates of the
-/// directory's zone.
-pub(super) fn owed_by<'a>(by_date: &'a Timeline, home: &'a Zone, c: Timestamp) -> impl Iterator<Item = Owed> + 'a {
-    by_date.promises.iter().filter_map(move |promise| owed_for(promise, home, c))
+/// directory's zone, `pinned` the rules it follows.
+pub(super) fn owed_by<'a>(
+    by_date: &'a Timeline,
+    pinned: &'a Pinned,
+    home: &'a Zone,
+    c: Timestamp,
+) -> impl Iterator<Item = Owed> + 'a {
+    by_date.promises.iter().filter_map(move |promise| owed_for(promise, pinned, home, c))
 }
 
-fn owed_for(promise: &Promise, home: &Zone, c: Timestamp) -> Option<Owed> {
+fn owed_for(promise: &Promise, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Owed> {
     let or_never = |t: Option<Timestamp>| t.unwrap_or(Timestamp::MAX);
-    let deadline = letter_deadline(promise.due, home);
+    let deadline = pinned.letter_deadline(promise.due, promise.made, home);
     owed(or_never(promise.missed), deadline, or_never(promise.letter), or_never(promise.defective), c)
 }
 
-/// The obligations of a dossier at cut `c`; `by_date` is its history folded by dates of the directory's zone.
-pub fn obligations<'a>(by_date: &'a Timeline, home: &'a Zone, c: Timestamp) -> impl Iterator<Item = Obligation> + 'a {
+/// The obligations of a dossier at cut `c`; `by_date` is its history folded by dates of the directory's zone, `pinned` the
+/// rules it follows.
+pub fn obligations<'a>(
+    by_date: &'a Timeline,
+    pinned: &'a Pinned,
+    home: &'a Zone,
+    c: Timestamp,
+) -> impl Iterator<Item = Obligation> + 'a {
     (1..).zip(&by_date.promises).filter_map(move |(number, promise)| {
-        let owed = owed_for(promise, home, c)?;
+        let owed = owed_for(promise, pinned, home, c)?;
         Some(Obligation {
             promise: number,
             due: promise.due,
             missed_at: Some(owed.missed_at),
-            deadline: letter_deadline(promise.due, home),
+            deadline: pinned.letter_deadline(promise.due, promise.made, home),
             decided_at: Some(owed.decided_at),
             state: owed.state,
             defective: owed.defective,
@@ -122,7 +133,7 @@ pub fn obligations<'a>(by_date: &'a Timeline, home: &'a Zone, c: Timestamp) -> i
 
 /// The obligation that a dossier is heading for at `c`: open, not waiting, its newest promise neither missed nor
 /// answered by a letter. A worklist, never a figure.
-fn forecast(by_date: &Timeline, home: &Zone, c: Timestamp) -> Option<Obligation> {
+fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Obligation> {
     if !by_date.is_open(c) || by_date.is_waiting(c) {
         return None;
     }
@@ -134,7 +145,7 @@ fn forecast(by_date: &Timeline, home: &Zone, c: Timestamp) -> Option<Obligation>
         promise: u32::try_from(index + 1).unwrap_or(u32::MAX),
         due: promise.due,
         missed_at: None,
-        deadline: letter_deadline(promise.due, home),
+        deadline: pinned.letter_deadline(promise.due, promise.made, home),
         decided_at: None,
         state: ObligationState::Forecast,
         defective: false,
@@ -237,11 +248,13 @@ impl Views {
         let wants_forecast = query.state == Some(ObligationFilter::State(ObligationState::Forecast));
         let bounded = query.from.is_some() || query.to.is_some();
         let mut found: Vec<(ObligationCursor, &Row, Obligation)> = Vec::new();
-        for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
+        let sieve = self.sieve(&query.filter, c);
+        for row in self.rows.iter().filter(|r| sieve.admits(&r.keys)) {
             let Some(by_date) = row.timeline_at(DEFINITIONS[0], &self.home, &self.home, c) else { continue };
             let by_date = &*by_date;
-            let owed = obligations(by_date, &self.home, c).filter(|_| !wants_forecast);
-            let foreseen = forecast(by_date, &self.home, c).filter(|_| wants_forecast);
+            let pinned = &row.dossier.pinned;
+            let owed = obligations(by_date, pinned, &self.home, c).filter(|_| !wants_forecast);
+            let foreseen = forecast(by_date, pinned, &self.home, c).filter(|_| wants_forecast);
             for obligation in owed.chain(foreseen) {
                 let decided = obligation.decided_at.filter(|a| *a <= c);
                 let in_period = match decided {

@@ -3,10 +3,10 @@
 //! Every integer has a moment of its own, which decides the period and the time group it counts in. Counts are exact
 //! integers; a rate is made of them only where it is shown.
 
-use super::fact::{Fact, judged};
+use super::fact::{Fact, Line, Zones};
 use super::obligation::{ObligationState, Owed, owed_by};
 use super::{Filter, Moment, Views, Window};
-use crate::dossier::{Code, Timeline};
+use crate::dossier::Code;
 use crate::rules::{Cohort, Definition};
 use crate::time::{Date, Timestamp, Zone};
 use std::collections::HashMap;
@@ -217,11 +217,6 @@ pub enum Verdict {
     NoDeadline,
 }
 
-/// Whether the promise that a definition judges was missed by `c`.
-pub(super) fn is_overdue(timeline: &Timeline, definition: Definition, c: Timestamp) -> bool {
-    judged(timeline, definition, c).is_some_and(|p| p.missed_by(c))
-}
-
 /// The cohort's moment and the verdict, if the dossier is in the cohort at `c`, whatever the period.
 pub(super) fn judge(fact: &Fact, definition: Definition, c: Timestamp) -> Option<(Timestamp, Verdict)> {
     let ended = fact.ended <= c;
@@ -253,13 +248,6 @@ pub(super) fn judge(fact: &Fact, definition: Definition, c: Timestamp) -> Option
         Verdict::OnDue
     };
     Some((moment, verdict))
-}
-
-/// The later of hand-over and end, of a dossier that was processed.
-pub(super) fn returned_at(timeline: &Timeline, c: Timestamp) -> Option<Timestamp> {
-    let end = timeline.end.filter(|e| e.kind.is_processed())?;
-    let moment = timeline.returned?.max(end.at);
-    (moment <= c).then_some(moment)
 }
 
 /// Each integer that a dossier adds 1 to, with the moment at which it does; but for its obligations.
@@ -354,16 +342,16 @@ impl Views {
         let to = query.to.map(|m| m.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(from, to, as_of);
-        let sieve = self.sieve(&query.filter);
+        let sieve = self.sieve(&query.filter, window.c);
         let mut total = Figures::default();
         let mut groups = Groups::default();
         let by_time = query.by.iter().any(|key| key.is_time());
         let mut added: Vec<(Figure, Timestamp)> = Vec::with_capacity(Figure::COUNT);
-        // Lines hold dates of the directory's zone.
-        let at_home = zone == self.home;
+        let zones = Zones { home: &self.home, asked: &zone };
+        let by_lines = zone == self.home && Line::serves(query.definition);
         for (row, line) in self.rows.iter().zip(&self.lines) {
             let mut add = |figure, moment| added.push((figure, moment));
-            let keys = match line.as_ref().filter(|_| at_home) {
+            let keys = match line.as_ref().filter(|_| by_lines) {
                 Some(line) if !sieve.admits(&line.keys) => continue,
                 Some(line) => {
                     contributions(&line.fact(query.definition), query.definition, window, &mut add);
@@ -373,9 +361,9 @@ impl Views {
                 None if !sieve.admits(&row.keys) => continue,
                 None => {
                     let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
-                    let fact = Fact::of(&timeline, query.definition, &zone, window.c);
+                    let fact = Fact::of(row, &timeline, query.definition, zones, window.c);
                     contributions(&fact, query.definition, window, &mut add);
-                    let owed = row.by_date.iter().flat_map(|t| owed_by(t, &self.home, window.c));
+                    let owed = row.by_date.iter().flat_map(|t| owed_by(t, &row.dossier.pinned, &self.home, window.c));
                     owed.for_each(|owed| obligation(owed, window, &mut add));
                     row.keys
                 }

@@ -4,14 +4,18 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used)]
 
+use dunghen_engine::calendar::{AfterSupplement, Calendar, DayOff, DayOffKind, Span, Term, WorkedDay};
 use dunghen_engine::dossier::{
     Act, Code, Command, Dossier, Due, Entry, Event, Outcome, Rejection, Statement, fingerprint,
 };
 use dunghen_engine::log::{Digest, EventLog, Log, MemoryLog, genesis};
 use dunghen_engine::record::Record;
+use dunghen_engine::rules::{
+    Apology, EVERY_UNIT, LetterBy, Names, Procedure, Publication, Rule, Rulebook, StepTerm, Unit,
+};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Row, Views};
-use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt};
+use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -82,7 +86,7 @@ pub(crate) fn memory() -> Arc<MemoryLog> {
 
 pub(crate) fn options(clock: &Arc<TestClock>) -> Options {
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
-    Options { clock, ..Options::new(Purpose::Write) }
+    Options { clock, rule_sets: vec![rule_set()], ..Options::new(Purpose::Write) }
 }
 
 pub(crate) fn engine_over(log: &Arc<MemoryLog>, clock: &Arc<TestClock>) -> Engine {
@@ -146,6 +150,73 @@ pub(crate) fn one(engine: &Engine, command: Command) -> Receipt {
     send(engine, vec![command]).remove(0).expect("accepted")
 }
 
+/// Rules for the histories that are drawn: a calendar with a holiday among them, a procedure whose term resumes and one
+/// whose phases restart, where payments stop the clock, and another apology policy for some units.
+pub(crate) fn rule_set() -> RuleSet {
+    let since = Date::parse("2020-01-01").unwrap();
+    let day = |text: &str| Date::parse(text).unwrap();
+    let publish = |code: &str, rule: Rule| Publication { code: code.into(), effective_from: since, rule };
+    let hour = 3_600_000;
+    let calendar = Calendar {
+        code: "test".into(),
+        effective_from: since,
+        first: day("2025-01-01"),
+        last: day("2025-12-31"),
+        weekly_days_off: [false, false, false, false, false, true, true],
+        days_off: vec![DayOff {
+            date: day("2025-04-07"),
+            vi: "Giỗ Tổ".into(),
+            en: "Kings".into(),
+            kind: DayOffKind::Holiday,
+        }],
+        working_days: vec![WorkedDay { date: day("2025-04-05"), vi: "làm bù".into(), en: "worked".into() }],
+        hours: vec![Span { from: 8 * hour, to: 12 * hour }, Span { from: 13 * hour, to: 17 * hour }],
+        reception: Default::default(),
+        cut_off: 15 * hour,
+    };
+    let procedure = |phases: &[Term], after_supplement, payment_stops_clock| {
+        Rule::Procedure(Procedure {
+            names: Names::default(),
+            field: None,
+            phases: phases.to_vec(),
+            after_supplement,
+            payment_stops_clock,
+            steps: vec![StepTerm { unit: "H29".into(), term: Term::Hours(6) }],
+        })
+    };
+    let unit = |calendar: Option<&str>, apology: Option<&str>| {
+        let (calendar, apology) = (calendar.map(Into::into), apology.map(Into::into));
+        Rule::Unit(Unit { names: Names::default(), parents: Vec::new(), calendar, apology })
+    };
+    let letters =
+        |letter_by, reschedulings| Rule::Apology(Apology { names: Names::default(), letter_by, reschedulings });
+    RuleSet {
+        name: "test",
+        publications: vec![
+            Publication::of_calendar(calendar),
+            publish(EVERY_UNIT, unit(Some("test"), Some("on-the-day"))),
+            publish("H29", unit(None, Some("before"))),
+            publish("H44.22", unit(None, Some("after"))),
+            publish("H440", unit(None, Some("hours"))),
+            publish("on-the-day", letters(LetterBy::WorkingDaysBefore(0), 1)),
+            publish("before", letters(LetterBy::WorkingDaysBefore(1), 2)),
+            publish("after", letters(LetterBy::WorkingDaysAfter(2), 0)),
+            publish("hours", letters(LetterBy::WorkingHoursAfter(4), 1)),
+            publish("1.001", procedure(&[Term::WorkingDays(3)], AfterSupplement::Resume, false)),
+            publish("1.002", procedure(&[Term::Hours(5), Term::Days(2)], AfterSupplement::Restart, true)),
+        ],
+    }
+}
+
+/// The same, as an engine begins with them.
+pub(crate) fn rulebook() -> Rulebook {
+    let mut rules = Rulebook::new(HOME);
+    for publication in rule_set().publications {
+        rules.publish(publication, None).expect("rules that can be applied");
+    }
+    rules
+}
+
 /// Every record of a log, checked as at start-up.
 pub(crate) fn records_of(home: Box<dyn EventLog>, first: Digest) -> Vec<Record> {
     let mut records = Vec::new();
@@ -164,6 +235,7 @@ pub(crate) fn records_in(log: &Arc<MemoryLog>) -> Vec<Record> {
 /// The views as the records alone say them.
 pub(crate) fn recount(records: &[Record]) -> Views {
     let mut dossiers: BTreeMap<Code, Dossier> = BTreeMap::new();
+    let mut rules = rulebook();
     for record in records {
         let statement = &record.statement;
         let entry = Entry {
@@ -173,10 +245,11 @@ pub(crate) fn recount(records: &[Record]) -> Views {
             event_id: statement.event_id,
             fingerprint: fingerprint(statement),
             flags: record.flags,
-            act: Act::of(&statement.event),
+            act: Act::of(&statement.event, record.reckoned),
         };
         let new = || Dossier::new(statement.dossier.clone());
-        dossiers.entry(statement.dossier.clone()).or_insert_with(new).evolve(&statement.event, entry);
+        let dossier = dossiers.entry(statement.dossier.clone()).or_insert_with(new);
+        dossier.evolve(&statement.event, record.reckoned, entry, &mut rules);
     }
     let mut views = Views::new(HOME);
     let rows = dossiers.into_values().map(|d| Row::new(Arc::new(d), &HOME)).collect();

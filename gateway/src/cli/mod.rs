@@ -166,7 +166,9 @@ impl From<OpenError> for Failure {
         match e {
             OpenError::Directory(e) => e.into(),
             OpenError::Log(e) => e.into(),
-            OpenError::ClockBehind { .. } | OpenError::Thread(_) => Failure::failed(e),
+            OpenError::ClockBehind { .. } | OpenError::UnknownRules(_) | OpenError::Unfit(_) | OpenError::Thread(_) => {
+                Failure::failed(e)
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 //! Bytes are made once, when an event is logged, and never again: whoever hashes, copies or exports a record uses the
 //! bytes as they lie. Decoding tolerates fields added by later versions and refuses what it cannot mean anything by.
 
-use crate::dossier::{ApplicantKind, Code, Due, Event, Flags, Outcome, Restated, Statement};
-use crate::time::{Date, Timestamp};
+mod rule;
+
+use crate::dossier::{ApplicantKind, Event, Flags, Outcome, Reckoned, Restated, Statement};
+use crate::rules::{Code, Publication};
+use crate::time::{Date, Due, Timestamp};
 use prost::Message;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -29,8 +32,131 @@ pub struct Record {
     pub author: Code,
     /// What did not fit when it was recorded.
     pub flags: Flags,
+    /// What the rules in force made of it.
+    pub reckoned: Reckoned,
     /// What the desk said.
     pub statement: Statement,
+}
+
+/// A published rule as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleRecord {
+    /// Its place in the log, from 0 without gaps.
+    pub position: u64,
+    /// When the engine recorded it; never decreases.
+    pub recorded_at: Timestamp,
+    /// The sender's id.
+    pub event_id: Uuid,
+    /// 1 for the rule's first recorded version, then 2, 3, …
+    pub version: u32,
+    /// Where the rule's previous version stands.
+    pub previous: Option<u64>,
+    /// The authenticated sender; empty until there is one.
+    pub author: Code,
+    /// What was published.
+    pub publication: Publication,
+}
+
+/// What the log holds at a position: an event of a dossier, or a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// An event of a dossier.
+    Event(Record),
+    /// A published rule.
+    Rule(RuleRecord),
+}
+
+impl Logged {
+    /// Reads stored bytes that lie at `position`.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if they are not a record this version understands.
+    pub fn decode(position: u64, bytes: &[u8]) -> Result<Logged, Unreadable> {
+        let unreadable = |what: String| Unreadable { position, what };
+        let stored = stored::Record::decode(bytes).map_err(|e| unreadable(e.to_string()))?;
+        let event_id = Uuid::from_slice(&stored.event_id).map_err(|_| unreadable("event id".to_owned()))?;
+        let previous = match stored.previous_distance {
+            0 => None,
+            d => Some(position.checked_sub(d).ok_or_else(|| unreadable("previous record".to_owned()))?),
+        };
+        let recorded_at = Timestamp(stored.recorded_at);
+        let event = match stored.event.ok_or_else(|| unreadable("an event of a later version".to_owned()))? {
+            stored::record::Event::Published(published) => {
+                return Ok(Logged::Rule(RuleRecord {
+                    position,
+                    recorded_at,
+                    event_id,
+                    version: stored.dossier_version,
+                    previous,
+                    author: stored.author.into(),
+                    publication: rule::decode(published).map_err(|what| unreadable(what.to_owned()))?,
+                }));
+            }
+            event => decode_event(event).map_err(|what| unreadable(what.to_owned()))?,
+        };
+        Ok(Logged::Event(Record {
+            position,
+            recorded_at,
+            dossier_version: stored.dossier_version,
+            previous,
+            author: stored.author.into(),
+            flags: Flags(stored.flags),
+            reckoned: Reckoned { due: decode_due(stored.reckoned_due), clock_stops: stored.clock_stops },
+            statement: Statement {
+                event_id,
+                dossier: stored.dossier.into(),
+                occurred_at: Timestamp(stored.occurred_at),
+                desk: code(stored.desk),
+                actor: code(stored.actor),
+                event,
+            },
+        }))
+    }
+
+    /// The event of a dossier, if it is one.
+    #[must_use]
+    pub fn into_event(self) -> Option<Record> {
+        match self {
+            Logged::Event(record) => Some(record),
+            Logged::Rule(_) => None,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        match self {
+            Logged::Event(record) => record.position,
+            Logged::Rule(record) => record.position,
+        }
+    }
+
+    /// When it was recorded.
+    #[must_use]
+    pub fn recorded_at(&self) -> Timestamp {
+        match self {
+            Logged::Event(record) => record.recorded_at,
+            Logged::Rule(record) => record.recorded_at,
+        }
+    }
+}
+
+impl RuleRecord {
+    /// Its stored bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        stored::Record {
+            recorded_at: self.recorded_at.0,
+            event_id: self.event_id.as_bytes().to_vec(),
+            dossier_version: self.version,
+            previous_distance: self.previous.map_or(0, |p| self.position - p),
+            occurred_at: self.recorded_at.0,
+            author: self.author.to_string(),
+            event: Some(stored::record::Event::Published(rule::encode(&self.publication))),
+            ..stored::Record::default()
+        }
+        .encode_to_vec()
+    }
 }
 
 /// Stored bytes that are no record.
@@ -58,41 +184,22 @@ impl Record {
             actor: text(self.statement.actor.as_ref()),
             author: self.author.to_string(),
             flags: self.flags.0,
+            reckoned_due: self.reckoned.due.map(encode_due),
+            clock_stops: self.reckoned.clock_stops,
             event: Some(encode_event(&self.statement.event)),
         }
         .encode_to_vec()
     }
 
-    /// Reads stored bytes that lie at `position`.
+    /// Reads the stored bytes of an event that lie at `position`.
     ///
     /// # Errors
-    /// [`Unreadable`] if they are not a record this version understands.
+    /// [`Unreadable`] if they are not an event of a dossier that this version understands.
     pub fn decode(position: u64, bytes: &[u8]) -> Result<Record, Unreadable> {
-        let unreadable = |what: String| Unreadable { position, what };
-        let stored = stored::Record::decode(bytes).map_err(|e| unreadable(e.to_string()))?;
-        let event_id = Uuid::from_slice(&stored.event_id).map_err(|_| unreadable("event id".to_owned()))?;
-        let event = stored.event.ok_or_else(|| unreadable("an event of a later version".to_owned()))?;
-        let event = decode_event(event).map_err(|what| unreadable(what.to_owned()))?;
-        let previous = match stored.previous_distance {
-            0 => None,
-            d => Some(position.checked_sub(d).ok_or_else(|| unreadable("previous record".to_owned()))?),
-        };
-        Ok(Record {
-            position,
-            recorded_at: Timestamp(stored.recorded_at),
-            dossier_version: stored.dossier_version,
-            previous,
-            author: stored.author.into(),
-            flags: Flags(stored.flags),
-            statement: Statement {
-                event_id,
-                dossier: stored.dossier.into(),
-                occurred_at: Timestamp(stored.occurred_at),
-                desk: code(stored.desk),
-                actor: code(stored.actor),
-                event,
-            },
-        })
+        match Logged::decode(position, bytes)? {
+            Logged::Event(record) => Ok(record),
+            Logged::Rule(_) => Err(Unreadable { position, what: "a rule, not an event of a dossier".to_owned() }),
+        }
     }
 }
 
@@ -232,6 +339,7 @@ fn decode_event(event: stored::record::Event) -> Result<Event, &'static str> {
         E::Returned(e) => Event::Returned { returned_via: code(e.returned_via) },
         E::Withdrawn(e) => Event::Withdrawn { reason_code: code(e.reason_code) },
         E::Stopped(e) => Event::Stopped { reason_code: e.reason_code.into() },
+        E::Published(_) => return Err("a rule where an event of a dossier belongs"),
         E::Corrected(e) => Event::Corrected {
             target_event_id: Uuid::from_slice(&e.target_event_id).map_err(|_| "corrected event id")?,
             reason_code: e.reason_code.into(),
