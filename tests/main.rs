@@ -5,6 +5,7 @@
 mod crash;
 mod failing;
 mod grpc;
+mod languages;
 mod recount;
 mod recount_test;
 mod refusals;

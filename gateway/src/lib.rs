@@ -2,6 +2,7 @@
 
 pub mod import;
 pub mod json;
+mod language;
 pub mod messages;
 pub mod pb;
 pub mod serve;
