@@ -128,8 +128,7 @@ impl Mapping {
     /// [`ImportError::Mapping`] naming the place and what to do.
     pub fn parse(text: &str) -> Result<Mapping, ImportError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let raw: RawMapping =
-            toml::from_str(text).map_err(|e| ImportError::Mapping(say::not_understood(&e.to_string().trim())))?;
+        let raw: RawMapping = toml::from_str(text).map_err(|e| ImportError::Mapping(in_the_text(&e, text)))?;
         raw.check().map_err(ImportError::Mapping)
     }
 
@@ -543,6 +542,19 @@ fn formats(names: Option<&[String]>, place: &Text) -> Result<Option<Vec<TimeForm
     read.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
+/// What is wrong with the text of the file, and the line.
+fn in_the_text(error: &toml::de::Error, text: &str) -> Text {
+    let what = say::not_understood(&message(error), error.to_string().trim());
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return what };
+    // The reader names the line itself, in English.
+    Text::from_elsewhere(say::line(before.matches('\n').count() + 1).before(&what).vi, what.en)
+}
+
+/// The same without the place, on one line.
 fn one_line(error: &toml::de::Error) -> Text {
-    say::not_understood(&error.message().replace('\n', " "))
+    say::not_understood(&message(error), &message(error))
+}
+
+fn message(error: &toml::de::Error) -> String {
+    error.message().replace('\n', " ")
 }

@@ -5,7 +5,6 @@
 use super::Text;
 use super::format::{listed, quoted};
 use dunghen_engine::dossier::{EventType, MAX_CODE_CHARS};
-use std::fmt::Display;
 use std::path::Path;
 
 // Places.
@@ -47,9 +46,32 @@ pub(crate) fn not_utf8() -> Text {
     Text::new("không phải UTF-8; hãy lưu bằng UTF-8", "is not UTF-8; save it as UTF-8")
 }
 
-/// What the reader of TOML says, in its own words: a key that is not known, a type that is wrong, and where.
-pub(crate) fn not_understood(said: &impl Display) -> Text {
-    Text::new(format!("không hiểu được: {said}"), said.to_string())
+/// What the reader of TOML says: a key that is not known, a type that is wrong. `said` is the whole of it, in English.
+pub(crate) fn not_understood(message: &str, said: &str) -> Text {
+    Text::new(of_toml(message), said)
+}
+
+/// A line of the mapping, the first being 1.
+pub(crate) fn line(number: usize) -> Text {
+    Text::new(format!("dòng {number}"), format!("line {number}"))
+}
+
+/// The sentences of the reader that mappings meet, in Vietnamese; others stay as they are.
+fn of_toml(message: &str) -> String {
+    let listing = |rest: &str, what: &str| {
+        let rest = rest.replacen(", expected one of ", &format!("; {what} "), 1);
+        rest.replacen(", expected ", &format!("; {what} "), 1).replace("` or `", "` hoặc `")
+    };
+    let known = [
+        ("unknown field ", "có khóa lạ ", "các khóa được dùng là"),
+        ("unknown variant ", "có giá trị lạ ", "các giá trị được dùng là"),
+        ("missing field ", "thiếu khóa ", ""),
+        ("duplicate key", "trùng khóa", ""),
+        ("invalid type: ", "sai kiểu: ", "cần"),
+    ];
+    let found =
+        known.iter().find_map(|(en, vi, what)| Some(format!("{vi}{}", listing(message.strip_prefix(en)?, what))));
+    found.unwrap_or_else(|| message.to_owned())
 }
 
 pub(crate) fn bad_source() -> Text {
@@ -374,4 +396,23 @@ pub(crate) fn names_twice(twice: &[Text]) -> Text {
         format!("dòng tiêu đề có tên {} hai lần; hãy viết số của cột trong ánh xạ", twice.vi),
         format!("the header has the name {} twice; write the column's number in the mapping", twice.en),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_reader_of_toml_says() {
+        assert_eq!(
+            of_toml("unknown field `x`, expected one of `a`, `b`"),
+            "có khóa lạ `x`; các khóa được dùng là `a`, `b`"
+        );
+        assert_eq!(
+            of_toml("unknown variant `x`, expected `a` or `b`"),
+            "có giá trị lạ `x`; các giá trị được dùng là `a` hoặc `b`"
+        );
+        assert_eq!(of_toml("missing field `source`"), "thiếu khóa `source`");
+        assert_eq!(of_toml("key with no value"), "key with no value");
+    }
 }
