@@ -184,7 +184,7 @@ fn reason(error: &clap::Error) -> Option<Text> {
     let said = source.to_string();
     Some(match said.split_once(" is not in ") {
         Some((_, bounds)) => usage::within(bounds),
-        None => Text::from_elsewhere(said.clone(), said),
+        None => usage::in_its_own_words(&said),
     })
 }
 

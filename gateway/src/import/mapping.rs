@@ -544,10 +544,11 @@ fn formats(names: Option<&[String]>, place: &Text) -> Result<Option<Vec<TimeForm
 
 /// What is wrong with the text of the file, and the line.
 fn in_the_text(error: &toml::de::Error, text: &str) -> Text {
-    let what = say::not_understood(&message(error), error.to_string().trim());
-    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return what };
-    // The reader names the line itself, in English.
-    Text::from_elsewhere(say::line(before.matches('\n').count() + 1).before(&what).vi, what.en)
+    let (message, said) = (message(error), error.to_string());
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => say::not_understood_at(before.matches('\n').count() + 1, &message, said.trim()),
+        None => say::not_understood(&message, said.trim()),
+    }
 }
 
 /// The same without the place, on one line.

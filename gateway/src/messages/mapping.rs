@@ -51,9 +51,9 @@ pub(crate) fn not_understood(message: &str, said: &str) -> Text {
     Text::new(of_toml(message), said)
 }
 
-/// A line of the mapping, the first being 1.
-pub(crate) fn line(number: usize) -> Text {
-    Text::new(format!("dòng {number}"), format!("line {number}"))
+/// The same, on a line of the mapping, the first being 1; in English the reader names the line itself.
+pub(crate) fn not_understood_at(line: usize, message: &str, said: &str) -> Text {
+    Text::new(format!("dòng {line}: {}", of_toml(message)), said)
 }
 
 /// The sentences of the reader that mappings meet, in Vietnamese; others stay as they are.

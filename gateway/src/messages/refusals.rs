@@ -143,7 +143,7 @@ pub fn violation(violation: &Violation) -> Text {
             Text::new(format!("nhiều hơn {limit} mục"), format!("has more than {limit} items"))
         }
         ViolationKind::NotJson(said) => Text::new(
-            format!("dòng này không phải một đối tượng JSON ({said})"),
+            format!("dòng này không phải một đối tượng JSON ({})", not_json_vi(said)),
             format!("the line is not a JSON object ({said})"),
         ),
     }
@@ -154,6 +154,15 @@ fn json_type_vi(json: &str) -> &str {
         "string" => "chuỗi",
         "boolean" => "true hoặc false",
         "array of strings" => "mảng chuỗi",
+        other => other,
+    }
+}
+
+/// What our own reader of lines says; that of JSON stays as it is.
+fn not_json_vi(said: &str) -> &str {
+    match said {
+        "not UTF-8" => "không phải UTF-8",
+        "not an object" => "không phải đối tượng",
         other => other,
     }
 }

@@ -60,6 +60,12 @@ pub fn within(bounds: &str) -> Text {
     Text::new(format!("phải nằm trong khoảng {bounds}"), format!("expected a number within {bounds}"))
 }
 
+/// What a parser says that is none of ours.
+#[must_use]
+pub fn in_its_own_words(said: &str) -> Text {
+    Text::same(said)
+}
+
 // What is wrong with a call.
 
 /// The word before an error, and the line that says how to see more.

@@ -104,7 +104,7 @@ pub(super) async fn run(args: SimulateArgs, lang: Lang) -> Result<u8, Failure> {
     let (planted, records) = match (&args.target.into, &args.target.server) {
         (Some(path), None) => {
             let (path, province) = (path.clone(), Arc::clone(&province));
-            let written = tokio::task::spawn_blocking(move || write::into(&province, &path)).await;
+            let written = tokio::task::spawn_blocking(move || write::into(&province, &path, lang)).await;
             let (planted, records) = written.map_err(Failure::defect)??;
             (planted, Some(records))
         }

@@ -3,7 +3,7 @@
 use super::province::{Planted, Province};
 use crate::cli::Failure;
 use crate::cli::record::record_each;
-use dunghen::messages::{Lang, commands};
+use dunghen::messages::{Lang, commands, format};
 use dunghen::source::Source;
 use dunghen::{pb, wire};
 use dunghen_engine::bulk::{Bulk, Chronicle, Noted, encode};
@@ -64,7 +64,7 @@ fn live(province: &Province, day: usize, author: &Code) -> Result<Day, Failure> 
 }
 
 /// Makes a data directory that holds the province; returns what was planted and the number of records.
-pub(super) fn into(province: &Province, path: &Path) -> Result<(Planted, u64), Failure> {
+pub(super) fn into(province: &Province, path: &Path, lang: Lang) -> Result<(Planted, u64), Failure> {
     let bulk = Bulk::create(path, province.zone())?;
     let author = Code::from("");
     let generators = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).clamp(1, 8));
@@ -86,7 +86,7 @@ pub(super) fn into(province: &Province, path: &Path) -> Result<(Planted, u64), F
         }
         let (groups, to_append) = sync_channel(GROUPS_AHEAD);
         let appending = scope.spawn(move || append(bulk, &to_append));
-        let merged = merge(province, &days, &groups, &author);
+        let merged = merge(province, &days, &groups, &author, lang);
         drop((days, groups));
         let appended = appending.join().map_err(|_| Failure::failed(commands::writer_stopped()))?;
         // The disk's reason comes first: a merge that found nobody to take its groups has none of its own.
@@ -116,6 +116,7 @@ fn merge(
     days: &[Receiver<Result<Day, Failure>>],
     groups: &SyncSender<Group>,
     author: &Code,
+    lang: Lang,
 ) -> Result<Planted, Failure> {
     let gone = || Failure::failed(commands::simulation_cut());
     let begin = province.zone().first_tick(province.first_day());
@@ -160,7 +161,8 @@ fn merge(
             }
         }
         if watched && day % 7 == 0 {
-            eprint!("\r{} · {position}", province.first_day().plus(i32::try_from(day).unwrap_or(0)));
+            let date = province.first_day().plus(i32::try_from(day).unwrap_or(0));
+            eprint!("\r{} · {}", format::date(date, lang), format::count(position, lang));
         }
     }
     if watched {
