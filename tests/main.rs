@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod crash;
+mod due;
 mod failing;
+mod form;
 mod grpc;
 mod languages;
 mod recount;

@@ -52,6 +52,23 @@ fn changed(event_type: &str, changes: Value) -> Value {
     event
 }
 
+/// A correction of event `n` of the background that annuls it.
+fn corrects(n: u32, changes: Value) -> String {
+    let target = format!("{ID}{n:04}");
+    let mut correction = json!({"target_event_id": target, "reason_code": "slip", "annul": true});
+    correction.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    changed("Corrected", correction).to_string()
+}
+
+/// A correction of the reception of the open dossier by another one.
+fn restates(changes: Value) -> String {
+    let mut restated = changed("Received", json!({"event_id": null, "dossier": null}));
+    for (name, value) in changes.as_object().unwrap() {
+        restated[name] = value.clone();
+    }
+    corrects(1, json!({"annul": null, "replacement": restated}))
+}
+
 /// Lines of NDJSON, with the reason and a word that the message must hold: mostly the field at fault.
 fn lines() -> Vec<(String, &'static str, &'static str)> {
     let long = "x".repeat(65);
@@ -112,6 +129,22 @@ fn lines() -> Vec<(String, &'static str, &'static str)> {
         (on("ApologySent", json!({"new_due": "later"})), "FIELD_INVALID", "new_due"),
         (on("ApologySent", json!({"applicant": "Nguyễn Văn A"})), "FIELD_INVALID", "applicant"),
         (on("Processed", json!({"event_id": format!("{ID}0001")})), "EVENT_ID_REUSED", "another event"),
+        (corrects(1, json!({"reason_code": null})), "FIELD_MISSING", "reason_code"),
+        (corrects(1, json!({"annul": null})), "FIELD_INVALID", "annul"),
+        (corrects(1, json!({"replacement": {"type": "Received"}})), "FIELD_INVALID", "annul"),
+        (corrects(1, json!({"target_event_id": null})), "FIELD_MISSING", "target_event_id"),
+        (corrects(1, json!({"target_event_id": "4711"})), "FIELD_INVALID", "target_event_id"),
+        (corrects(99, json!({})), "FIELD_INVALID", "no event with this id"),
+        (corrects(2, json!({})), "FIELD_INVALID", "no event with this id"),
+        (corrects(1, json!({"dossier": "nobody"})), "DOSSIER_UNKNOWN", "nobody"),
+        (restates(json!({"type": "Processed", "unit": null})), "FIELD_INVALID", "Received"),
+        (restates(json!({"unit": null})), "FIELD_MISSING", "replacement.unit"),
+        (restates(json!({"occurred_at": null})), "FIELD_MISSING", "replacement.occurred_at"),
+        (restates(json!({"occurred_at": "2099-09-04T09:00:00Z"})), "TIME_IN_FUTURE", "5 minutes"),
+        (restates(json!({"due_date": "soon"})), "FIELD_INVALID", "replacement.due_date"),
+        (restates(json!({"note": "free text"})), "FIELD_INVALID", "replacement.note"),
+        (restates(json!({"dossier": "ended"})), "FIELD_INVALID", "replacement.dossier"),
+        (restates(json!({"type": "Corrected"})), "FIELD_INVALID", "annul it"),
         (format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20)), "TOO_LARGE", "bytes"),
     ]
 }

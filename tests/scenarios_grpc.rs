@@ -34,6 +34,15 @@ fn text(code: &Option<Code>) -> String {
     code.as_deref().unwrap_or_default().to_owned()
 }
 
+fn filter(question: &Question) -> pb::DossierFilter {
+    pb::DossierFilter {
+        unit: text(&question.filter.unit),
+        procedure: text(&question.filter.procedure),
+        field: text(&question.filter.field),
+        channel: text(&question.filter.channel),
+    }
+}
+
 impl Answers for Grpc {
     fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String> {
         let directory = tempfile::tempdir().unwrap();
@@ -56,18 +65,33 @@ impl Answers for Grpc {
             to: question.to.map(wire::time_point),
             as_of: question.as_of.map(wire::time_point),
             by: question.by.clone(),
-            filter: Some(pb::DossierFilter {
-                unit: text(&question.filter.unit),
-                procedure: text(&question.filter.procedure),
-                field: text(&question.filter.field),
-                channel: text(&question.filter.channel),
-            }),
+            filter: Some(filter(question)),
             time_zone: question.zone.map_or_else(String::new, |z| z.name().to_owned()),
             min_position: 0,
         };
         let answer = self.runtime.block_on(served.source.get_rates(request)).map_err(|s| s.message().to_owned())?;
         let key = |group: &pb::RateGroup| -> Key { group.key.iter().map(|k| k.value.clone()).collect() };
         let groups = answer.groups.iter().map(|g| (key(g), integers(g.figures))).collect();
+        Ok(Answer { total: integers(answer.total), groups })
+    }
+
+    fn form(&mut self, question: &Question) -> Result<Answer, String> {
+        let served = self.served.as_ref().ok_or("nothing is loaded")?;
+        let request = pb::GetFormRequest {
+            from: question.from.map(wire::time_point),
+            to: question.to.map(wire::time_point),
+            as_of: question.as_of.map(wire::time_point),
+            by: question.by.first().map_or_else(|| "unit".to_owned(), Clone::clone),
+            filter: Some(filter(question)),
+            time_zone: question.zone.map_or_else(String::new, |z| z.name().to_owned()),
+            min_position: 0,
+        };
+        let answer = self.runtime.block_on(served.source.get_form(request)).map_err(|s| s.message().to_owned())?;
+        let integers = |figures: Option<pb::FormFigures>| -> Integers {
+            wire::form_named(&figures.unwrap_or_default()).map(|(name, n)| (name.to_owned(), n)).into()
+        };
+        let key = |row: &pb::FormRow| -> Key { row.key.iter().map(|k| k.value.clone()).collect() };
+        let groups = answer.rows.iter().map(|row| (key(row), integers(row.figures))).collect();
         Ok(Answer { total: integers(answer.total), groups })
     }
 }

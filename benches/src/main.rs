@@ -1,4 +1,5 @@
-//! Measurements of Đúng Hẹn beside the limit of the disk (`compare`), and a load tool for a running server (`load`).
+//! Measurements of Đúng Hẹn beside the limit of the disk (`compare`), a load tool for a running server (`load`), and the cost of
+//! a due (`due`).
 //!
 //! Nothing here is part of the product. Every number comes from work that was really done and checked: an answer that
 //! is not a receipt, or a record that is missing from the log at the end, ends the run with an error.
@@ -8,6 +9,7 @@
 mod compare;
 mod disk;
 mod drive;
+mod due;
 mod load;
 mod local;
 mod query;
@@ -38,6 +40,8 @@ enum What {
     Compare(compare::CompareArgs),
     /// Puts load on a running server.
     Load(load::LoadArgs),
+    /// Measures how long one due takes, in process.
+    Due(due::DueArgs),
     /// The server of `compare`: a process of its own, so that it shares no thread with the client.
     #[command(name = "__serve", hide = true)]
     Serve {
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|runtime| {
             match args.what {
                 What::Compare(args) => compare::run(&runtime, &args),
+                What::Due(args) => due::run(&args),
                 What::Load(args) => runtime.block_on(load::run(args)),
                 What::Serve { data } => runtime.block_on(server::serve(data)),
             }

@@ -80,6 +80,19 @@ fn load_closed_and_open_alone_and_in_batches() {
 }
 
 #[test]
+fn dues_of_every_kind() {
+    let rows = json(&benches(&["due", "--seconds", "0.01", "--format", "json"]));
+    let rows = rows.as_array().expect("an array");
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        assert!(
+            row["dues"].as_u64().is_some_and(|n| n >= 4096) && row["ns"].as_f64().is_some_and(|ns| ns > 0.0),
+            "{row}"
+        );
+    }
+}
+
+#[test]
 fn load_without_a_server_fails() {
     let output = benches(&["load", "--server", "http://127.0.0.1:1", "--seconds", "0.1"]);
     assert!(!output.status.success());

@@ -81,7 +81,7 @@ impl Chronicle {
     }
 
     fn set_alarm(&mut self) {
-        self.alarm = Timeline::fold(&self.dossier.entries, &self.home, Comparison::Instant)
+        self.alarm = Timeline::fold(&self.dossier.standing(), &self.home, Comparison::Instant)
             .and_then(|timeline| next_miss(&self.dossier, &timeline));
     }
 

@@ -4,6 +4,7 @@
 //! and folded into the [`views`]. Every number that anyone sees is a fold over the log. [`Engine`] runs it all.
 
 pub mod bulk;
+pub mod calendar;
 mod clock;
 pub mod directory;
 pub mod dossier;

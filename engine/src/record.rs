@@ -3,7 +3,7 @@
 //! Bytes are made once, when an event is logged, and never again: whoever hashes, copies or exports a record uses the
 //! bytes as they lie. Decoding tolerates fields added by later versions and refuses what it cannot mean anything by.
 
-use crate::dossier::{ApplicantKind, Code, Due, Event, Flags, Outcome, Statement};
+use crate::dossier::{ApplicantKind, Code, Due, Event, Flags, Outcome, Restated, Statement};
 use crate::time::{Date, Timestamp};
 use prost::Message;
 use std::sync::Arc;
@@ -170,6 +170,19 @@ fn encode_event(event: &Event) -> stored::record::Event {
         Event::Returned { returned_via } => E::Returned(stored::Returned { returned_via: text(returned_via.as_ref()) }),
         Event::Withdrawn { reason_code } => E::Withdrawn(stored::Withdrawn { reason_code: text(reason_code.as_ref()) }),
         Event::Stopped { reason_code } => E::Stopped(stored::Stopped { reason_code: reason_code.to_string() }),
+        Event::Corrected { target_event_id, reason_code, replacement } => E::Corrected(Box::new(stored::Corrected {
+            target_event_id: target_event_id.as_bytes().to_vec(),
+            reason_code: reason_code.to_string(),
+            replacement: replacement.as_ref().map(|restated| {
+                Box::new(stored::Record {
+                    occurred_at: restated.occurred_at.0,
+                    desk: text(restated.desk.as_ref()),
+                    actor: text(restated.actor.as_ref()),
+                    event: Some(encode_event(&restated.event)),
+                    ..stored::Record::default()
+                })
+            }),
+        })),
     }
 }
 
@@ -219,5 +232,18 @@ fn decode_event(event: stored::record::Event) -> Result<Event, &'static str> {
         E::Returned(e) => Event::Returned { returned_via: code(e.returned_via) },
         E::Withdrawn(e) => Event::Withdrawn { reason_code: code(e.reason_code) },
         E::Stopped(e) => Event::Stopped { reason_code: e.reason_code.into() },
+        E::Corrected(e) => Event::Corrected {
+            target_event_id: Uuid::from_slice(&e.target_event_id).map_err(|_| "corrected event id")?,
+            reason_code: e.reason_code.into(),
+            replacement: match e.replacement {
+                None => None,
+                Some(restated) => Some(Box::new(Restated {
+                    occurred_at: Timestamp(restated.occurred_at),
+                    desk: code(restated.desk),
+                    actor: code(restated.actor),
+                    event: decode_event(restated.event.ok_or("a correction of a later version")?)?,
+                })),
+            },
+        },
     })
 }

@@ -1,7 +1,13 @@
-//! Law as data: the definitions of rates, and the apology policy.
+//! Law as data: the definitions of rates, the apology policy, and the tiers of scores.
 //!
 //! Pure. What a definition means is in definitions.md I.4 and I.5; here are only its choices. Later versions publish
 //! these as events; the built-in ones keep their ids.
+
+mod score;
+
+pub use score::{
+    ALL_OR_NOTHING, BadTiers, Bound, DECISION_766_FULL, Fraction, Marks, PAR_INDEX, Tier, Tiers, score_766,
+};
 
 use crate::dossier::Due;
 use crate::time::{Timestamp, Zone};
@@ -55,7 +61,8 @@ pub struct Definition {
     pub second_supplement_is_late: bool,
 }
 
-const PLAIN: Definition = Definition {
+/// The plainest: what was processed, by date, judged by the current promise.
+pub const RESOLVED: Definition = Definition {
     id: "resolved",
     cohort: Cohort::Processed,
     compared_by: ComparedBy::Date,
@@ -66,19 +73,19 @@ const PLAIN: Definition = Definition {
 
 /// The built-in definitions.
 pub const DEFINITIONS: [Definition; 6] = [
-    PLAIN,
-    Definition { id: "resolved-instant", compared_by: ComparedBy::Instant, ..PLAIN },
+    RESOLVED,
+    Definition { id: "resolved-instant", compared_by: ComparedBy::Instant, ..RESOLVED },
     Definition {
         id: "decision-766",
         cohort: Cohort::Received,
         compared_by: ComparedBy::Instant,
         judges_exits: true,
         second_supplement_is_late: true,
-        ..PLAIN
+        ..RESOLVED
     },
-    Definition { id: "received", cohort: Cohort::Received, ..PLAIN },
-    Definition { id: "returned", cohort: Cohort::Returned, ..PLAIN },
-    Definition { id: "first-promise", cohort: Cohort::Decided, judged: Judged::First, ..PLAIN },
+    Definition { id: "received", cohort: Cohort::Received, ..RESOLVED },
+    Definition { id: "returned", cohort: Cohort::Returned, ..RESOLVED },
+    Definition { id: "first-promise", cohort: Cohort::Decided, judged: Judged::First, ..RESOLVED },
 ];
 
 /// The definition of that id.

@@ -106,14 +106,32 @@ impl Date {
     /// Year, month (1 to 12) and day.
     #[must_use]
     pub fn ymd(self) -> (i32, u32, u32) {
-        let date = self.naive();
-        (date.year(), date.month(), date.day())
+        // Counted from 1 March of year 0, so that a leap day ends its year: the months' lengths are then a straight line
+        // of 153 days in 5 months, and 400 years have 146,097 days.
+        let days = i64::from(self.0) + 719_468;
+        let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let number = |n: i64| u32::try_from(n).unwrap_or(0);
+        (i32::try_from(era * 400 + year + carry).unwrap_or(i32::MAX), number(month), number(day))
     }
 
     /// Day of the week, Monday = 0.
     #[must_use]
     pub fn weekday(self) -> u32 {
-        self.naive().weekday().num_days_from_monday()
+        // 1970-01-01 was a Thursday.
+        (i64::from(self.0) + 3).rem_euclid(7) as u32
+    }
+
+    /// The same day number so many months later, or the last day of that month if it is shorter; `None` beyond
+    /// [`Date::LATEST`].
+    #[must_use]
+    pub fn plus_months(self, months: u32) -> Option<Date> {
+        let date = self.naive().checked_add_months(chrono::Months::new(months))?;
+        Date::checked(Date::from_naive(date).0)
     }
 
     fn from_naive(date: NaiveDate) -> Date {
@@ -130,6 +148,64 @@ impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (y, m, d) = self.ymd();
         write!(f, "{y:04}-{m:02}-{d:02}")
+    }
+}
+
+/// The moment by which something must be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Due {
+    /// At this instant; kept if ended at it or before.
+    Instant(Timestamp),
+    /// On this local date, whose last tick still counts.
+    Date(Date),
+}
+
+impl Due {
+    /// The last tick at which the promise is kept; `home` is the zone of the data directory.
+    #[must_use]
+    pub fn last_moment(self, home: &Zone) -> Timestamp {
+        match self {
+            Due::Instant(t) => t,
+            Due::Date(d) => home.last_tick(d),
+        }
+    }
+
+    /// The date of the promise: its own, or that of its instant in `zone`.
+    #[must_use]
+    pub fn date(self, zone: &Zone) -> Date {
+        match self {
+            Due::Instant(t) => zone.date(t),
+            Due::Date(d) => d,
+        }
+    }
+}
+
+/// A moment as people write it: an instant, or a bare date of some zone, whose hour is not known or does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// This instant.
+    Instant(Timestamp),
+    /// As a bound of a period the date's first tick, as `as_of` its last.
+    Date(Date),
+}
+
+impl Moment {
+    /// The instant as a bound of a period.
+    #[must_use]
+    pub fn bound(self, zone: &Zone) -> Timestamp {
+        match self {
+            Moment::Instant(t) => t,
+            Moment::Date(d) => zone.first_tick(d),
+        }
+    }
+
+    /// The instant as an `as_of`.
+    #[must_use]
+    pub fn as_of(self, zone: &Zone) -> Timestamp {
+        match self {
+            Moment::Instant(t) => t,
+            Moment::Date(d) => zone.last_tick(d),
+        }
     }
 }
 
@@ -210,6 +286,9 @@ impl Zone {
     /// Milliseconds since local midnight, by the clock on the wall.
     #[must_use]
     pub fn time_of_day(&self, at: Timestamp) -> i64 {
+        if let Some(offset) = self.steady_offset(at) {
+            return (at.0 + offset).rem_euclid(MS_PER_DAY);
+        }
         let local = at.utc().with_timezone(&self.tz);
         i64::from(local.num_seconds_from_midnight()) * 1000 + i64::from(local.timestamp_subsec_millis())
     }
@@ -230,21 +309,31 @@ impl Zone {
     /// Where the clock skips midnight (or a whole date, as Samoa did in 2011) this is the tick after the gap.
     #[must_use]
     pub fn first_tick(&self, date: Date) -> Timestamp {
+        self.at(date, 0)
+    }
+
+    /// The instant at which the clock on the wall shows so many milliseconds since midnight of `date`: of two the
+    /// earlier, and where the clock skips that time the first tick after the gap.
+    #[must_use]
+    pub fn at(&self, date: Date, time_of_day: i64) -> Timestamp {
+        let wall_ms = (i64::from(date.0) * MS_PER_DAY).saturating_add(time_of_day);
         // A day of margin, so that the answer lies in the steady time, too.
-        let midnight = i64::from(date.0) * MS_PER_DAY;
-        if let Some(offset) = self.steady.filter(|_| (STEADY_SINCE + MS_PER_DAY..STEADY_UNTIL).contains(&midnight)) {
-            return Timestamp(midnight - offset);
+        if let Some(offset) = self.steady.filter(|_| (STEADY_SINCE + MS_PER_DAY..STEADY_UNTIL).contains(&wall_ms)) {
+            return Timestamp(wall_ms - offset);
         }
         let midnight = date.naive().and_time(chrono::NaiveTime::MIN);
-        match self.local(midnight) {
+        let since = chrono::TimeDelta::try_milliseconds(time_of_day);
+        let wall = since.and_then(|since| midnight.checked_add_signed(since)).unwrap_or(midnight);
+        match self.local(wall) {
             LocalTime::Once(t) | LocalTime::Twice(t, _) => t,
             LocalTime::Never => {
-                // Offsets lie within a day of UTC, so the tick looked for does, too; local dates grow across a gap.
-                let middle = midnight.and_utc().timestamp_millis();
+                // Offsets lie within a day of UTC, so the tick looked for does, too; local times grow across a gap.
+                let middle = wall.and_utc().timestamp_millis();
                 let (mut before, mut after) = (middle - MS_PER_DAY - 1, middle + MS_PER_DAY);
                 while after - before > 1 {
                     let probe = before + (after - before) / 2;
-                    if self.date(Timestamp(probe)) < date { before = probe } else { after = probe }
+                    let shown = Timestamp(probe).utc().with_timezone(&self.tz).naive_local();
+                    if shown < wall { before = probe } else { after = probe }
                 }
                 Timestamp(after)
             }
@@ -285,6 +374,16 @@ mod tests {
         assert_eq!(Date::parse("9999-12-31"), Some(Date::LATEST));
     }
 
+    /// The arithmetic agrees with a library that looks years up in tables.
+    #[test]
+    fn dates_have_their_year_month_and_day() {
+        for days in Date::EARLIEST.0 - 400..=Date::LATEST.0 + 400 {
+            let library = Date(days).naive();
+            assert_eq!(Date(days).ymd(), (library.year(), library.month(), library.day()), "day {days}");
+        }
+        let _ = (Date(i32::MIN).ymd(), Date(i32::MAX).ymd());
+    }
+
     #[test]
     fn a_date_ends_with_its_last_tick() {
         let d = Date::parse("2025-09-30").expect("date");
@@ -320,5 +419,43 @@ mod tests {
         let skipped = Date::parse("2011-12-30").expect("date");
         assert_eq!(apia.first_tick(skipped), at("2011-12-30T10:00:00Z"));
         assert_eq!(apia.first_tick(skipped.plus(1)), at("2011-12-30T10:00:00Z"));
+    }
+
+    #[test]
+    fn times_on_the_wall() {
+        const HOUR: i64 = 3_600_000;
+        let zone = |name: &str| Zone::parse(name).expect(name);
+        let on = |text: &str| Date::parse(text).expect(text);
+        assert_eq!(Zone::VIETNAM.at(on("2025-09-10"), 15 * HOUR), at("2025-09-10T15:00:00+07:00"));
+        let amsterdam = zone("Europe/Amsterdam");
+        assert_eq!(amsterdam.at(on("2025-10-26"), 2 * HOUR + 1), at("2025-10-26T02:00:00.001+02:00"), "the earlier");
+        let gap = at("2025-03-30T03:00:00+02:00");
+        assert_eq!([2 * HOUR, 2 * HOUR + HOUR / 2, 3 * HOUR].map(|t| amsterdam.at(on("2025-03-30"), t)), [gap; 3]);
+        for name in ["Asia/Ho_Chi_Minh", "Europe/Amsterdam", "America/New_York", "Asia/Kolkata"] {
+            let (zone, noon) = (zone(name), 12 * HOUR + 345);
+            for days in (-700_000..800_000).step_by(997) {
+                let instant = zone.at(Date(days), noon);
+                assert_eq!((zone.date(instant), zone.time_of_day(instant)), (Date(days), noon), "{name} {days}");
+            }
+        }
+    }
+
+    #[test]
+    fn months_keep_the_day_number_or_end_with_their_last() {
+        let later = |date: &str, months| {
+            Date::parse(date).and_then(|d| d.plus_months(months)).map_or_else(String::new, |d| d.to_string())
+        };
+        assert_eq!(later("2025-09-10", 1), "2025-10-10");
+        assert_eq!(later("2025-01-31", 1), "2025-02-28");
+        assert_eq!(later("2024-01-31", 1), "2024-02-29");
+        assert_eq!(later("2025-01-31", 14), "2026-03-31");
+        assert_eq!(later("2025-01-31", 0), "2025-01-31");
+        assert_eq!([later("9999-12-31", 1), later("2025-01-31", u32::MAX)], ["", ""]);
+    }
+
+    #[test]
+    fn days_of_the_week() {
+        let weekday = |text: &str| Date::parse(text).map(Date::weekday);
+        assert_eq!(["2025-09-08", "2025-09-14", "1969-12-31", "0001-01-01"].map(weekday), [0, 6, 2, 0].map(Some));
     }
 }

@@ -8,7 +8,9 @@
 mod common;
 
 use common::{HOUR, TestClock, answered, asked, at, code, command, date, letter, options, processed, received, send};
-use dunghen_engine::dossier::{ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Statement};
+use dunghen_engine::dossier::{
+    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Restated, Statement,
+};
 use dunghen_engine::record::Record;
 use dunghen_engine::rules::DEFINITIONS;
 use dunghen_engine::time::{Timestamp, Zone};
@@ -73,6 +75,21 @@ fn events() -> Vec<Event> {
         },
         Event::Processed { outcome: Outcome::Granted },
         Event::PaymentRequested { stops_clock: false },
+        Event::Corrected {
+            target_event_id: Uuid::from_u128(0x0199_2f00_0000_7abc_8def_0123_4567_8900),
+            reason_code: code("wrong-dossier"),
+            replacement: None,
+        },
+        Event::Corrected {
+            target_event_id: Uuid::from_u128(0x0199_2f00_0000_7abc_8def_0123_4567_8909),
+            reason_code: code("slip"),
+            replacement: Some(Box::new(Restated {
+                occurred_at: at("2025-09-09T23:59:59.999Z"),
+                desk: text("Quầy 4"),
+                actor: text("cb-0007"),
+                event: Event::Stopped { reason_code: code("no-legal-basis") },
+            })),
+        },
     ]
 }
 

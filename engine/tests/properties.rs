@@ -12,15 +12,15 @@ use common::{
     Answer, DAY, HOME, HOUR, TestClock, at, code, command, engine_over, identity, memory, records_in, recount, send,
 };
 use dunghen_engine::dossier::{
-    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Statement, late_event_id,
+    ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Restated, Statement, late_event_id,
 };
 use dunghen_engine::log::{EventLog, Log, MemoryLog, inspect};
 use dunghen_engine::record::Record;
 use dunghen_engine::rules::{Cohort, DEFINITIONS};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
-    Figure, Figures, Filter, GroupKey, ListQuery, Moment, OutcomeFilter, Page, RatesAnswer, RatesQuery, StateFilter,
-    Views,
+    Figure, Figures, Filter, FormFigures, FormKey, FormQuery, GroupKey, KeyValue, ListQuery, Moment, OutcomeFilter,
+    Page, RatesAnswer, RatesQuery, StateFilter, Views,
 };
 use dunghen_engine::{Batch, Engine, Mode, Receipt};
 use proptest::prelude::*;
@@ -125,6 +125,8 @@ enum Act {
     Again(prop::sample::Index),
     /// Sends another event under an id that was used.
     Reuse(prop::sample::Index, Event),
+    /// Annuls something that was sent, or tells it anew: the event as it was or as another, at another time.
+    Correct(prop::sample::Index, When, Option<Option<Event>>),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -132,6 +134,8 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (0..DOSSIERS, when(), event()).prop_map(|(d, w, e)| Act::Say(d, w, e)),
         2 => any::<prop::sample::Index>().prop_map(Act::Again),
         1 => (any::<prop::sample::Index>(), event()).prop_map(|(i, e)| Act::Reuse(i, e)),
+        4 => (any::<prop::sample::Index>(), when(), prop::option::weighted(0.6, prop::option::of(event())))
+            .prop_map(|(i, w, e)| Act::Correct(i, w, e)),
     ]
 }
 
@@ -156,12 +160,22 @@ fn history() -> impl Strategy<Value = Vec<Sent>> {
                 let n = all.len() as u64;
                 let new = match act {
                     Act::Say(dossier, when, event) => command(n, &name(dossier), now.plus(when.0), event),
-                    Act::Again(_) | Act::Reuse(..) if all.is_empty() => continue,
+                    Act::Again(_) | Act::Reuse(..) | Act::Correct(..) if all.is_empty() => continue,
                     Act::Again(index) => index.get(&all).clone(),
                     Act::Reuse(index, event) => {
                         let mut reused = index.get(&all).clone();
                         reused.statement.event = event;
                         reused
+                    }
+                    Act::Correct(index, when, told) => {
+                        let Statement { event_id, dossier, event, .. } = index.get(&all).statement.clone();
+                        let replacement = told.map(|other| {
+                            let event = other.unwrap_or(event);
+                            Box::new(Restated { occurred_at: now.plus(when.0), desk: None, actor: None, event })
+                        });
+                        let reason_code = code("slip");
+                        let corrected = Event::Corrected { target_event_id: event_id, reason_code, replacement };
+                        command(n, &dossier, now, corrected)
                     }
                 };
                 all.push(new.clone());
@@ -203,6 +217,25 @@ fn questions(every: usize, first: usize) -> Vec<RatesQuery> {
         }
     }
     all.into_iter().skip(first % every).step_by(every).collect()
+}
+
+/// Forms of every kind of period, cut, filter and zone.
+fn forms() -> Vec<FormQuery> {
+    let day = |n: i32| Moment::Date(Date(HOME.date(start()).0 + n));
+    let tick = |n: i64| Moment::Instant(start().plus(n * STEP));
+    let periods = [(day(-10), day(0)), (day(0), day(3)), (day(3), day(400)), (tick(-7), tick(9)), (day(2), day(2))];
+    let cuts = [tick(-3), tick(11), day(2), day(400)];
+    let zones = [None, Some(Zone::UTC), Zone::parse("America/New_York")];
+    let filters = [Filter::default(), Filter { unit: Some(code("H44")), ..Filter::default() }];
+    let mut all = Vec::new();
+    for (from, to) in periods {
+        for as_of in cuts {
+            let n = all.len();
+            let (by, filter) = (FormKey::ALL[n % 2].0, filters[usize::from(n % 5 == 0)].clone());
+            all.push(FormQuery { from, to, as_of, by, filter, zone: zones[n % 3] });
+        }
+    }
+    all
 }
 
 fn lists() -> Vec<ListQuery> {
@@ -257,6 +290,9 @@ fn check_same(engine: &Engine, recounted: &Views, every: usize, first: usize) ->
     }
     for query in lists() {
         prop_assert_eq!(engine.list(&query), recounted.list(&query), "{:?}", query);
+    }
+    for query in forms() {
+        prop_assert_eq!(engine.form(&query), recounted.form(&query), "{:?}", query);
     }
     Ok(())
 }
@@ -470,12 +506,88 @@ proptest! {
         }
     }
 
+    /// Every row of every form balances, the rows add up, and the form says what the rates say beside it.
+    #[test]
+    fn forms_balance(history in history()) {
+        let clock = TestClock::at(start());
+        let engine = engine_over(&memory(), &clock);
+        play(&engine, &clock, &history);
+        for query in forms() {
+            let form = engine.form(&query);
+            let mut sum = FormFigures::default();
+            for (key, row) in &form.rows {
+                prop_assert!(row.balances() && *row != FormFigures::default(), "{:?} {:?} in {:?}", key, row, query);
+                sum.add(row);
+            }
+            prop_assert_eq!(sum, form.total, "{:?}", query);
+            prop_assert!(form.rows.is_sorted_by(|a, b| a.0 < b.0), "sorted, null first, none twice");
+            let FormQuery { from, to, as_of, filter, zone, .. } = query.clone();
+            let definition = DEFINITIONS[0];
+            let rates = engine.rates(&RatesQuery {
+                definition, from: Some(from), to: Some(to), as_of, by: Vec::new(), filter, zone,
+            });
+            let (f, total) = (|figure| rates.total.get(figure), form.total);
+            use Figure as F;
+            prop_assert_eq!(total.online + total.direct, f(F::Received), "{:?}", query);
+            prop_assert_eq!((total.resolved(), total.withdrawn), (f(F::Resolved), f(F::Withdrawn)), "{:?}", query);
+            prop_assert_eq!((total.early, total.on_due, total.overdue), (f(F::Early), f(F::OnDue), f(F::Late)));
+            prop_assert_eq!(total.resolved_no_deadline, f(F::NoDeadline));
+            let stock = (total.in_progress(), total.in_progress_overdue, total.in_progress_no_deadline);
+            prop_assert_eq!(stock, (f(F::Open), f(F::OpenOverdue), f(F::OpenNoDeadline)), "{:?}", query);
+        }
+    }
+
+    /// Of periods that follow each other, each carries over what the one before left, row by row; and together they
+    /// are the form of the whole time, but for what went from one into the next.
+    #[test]
+    fn forms_follow_on_each_other(
+        history in history(),
+        steps in prop::collection::vec((0..12_i64, -1..2_i64), 1..6),
+        by in prop::sample::select(&[FormKey::Field, FormKey::Unit][..]),
+    ) {
+        let clock = TestClock::at(start());
+        let engine = engine_over(&memory(), &clock);
+        play(&engine, &clock, &history);
+        let as_of = Moment::Instant(start().plus(400 * DAY));
+        let form = |from: Timestamp, to: Timestamp| {
+            let (from, to) = (Moment::Instant(from), Moment::Instant(to));
+            engine.form(&FormQuery { from, to, as_of, by, filter: Filter::default(), zone: None })
+        };
+        let mut bounds = vec![start().plus(-45 * STEP), start().plus(-12 * STEP)];
+        for (steps, ticks) in steps {
+            bounds.push(bounds[bounds.len() - 1].plus(steps * STEP + ticks).max(bounds[bounds.len() - 1]));
+        }
+        let parts: Vec<_> = bounds.windows(2).map(|pair| form(pair[0], pair[1])).collect();
+        let taken = |rows: &[(KeyValue, FormFigures)], take: fn(&FormFigures) -> u64| -> BTreeMap<KeyValue, u64> {
+            rows.iter().map(|(key, row)| (key.clone(), take(row))).filter(|(_, n)| *n > 0).collect()
+        };
+        for pair in parts.windows(2) {
+            let (left, carried) = (taken(&pair[0].rows, FormFigures::in_progress), taken(&pair[1].rows, |r| r.carried_over));
+            prop_assert_eq!(left, carried, "{} to {}", pair[0].from, pair[1].to);
+        }
+        let whole = form(bounds[0], bounds[bounds.len() - 1]).total;
+        let mut expected = FormFigures::default();
+        for part in &parts {
+            expected.add(&part.total);
+        }
+        let (first, last) = (parts[0].total, parts[parts.len() - 1].total);
+        expected.carried_over = first.carried_over;
+        expected.within_due = last.within_due;
+        expected.in_progress_overdue = last.in_progress_overdue;
+        expected.in_progress_no_deadline = last.in_progress_no_deadline;
+        prop_assert_eq!(whole, expected, "{:?}", bounds);
+    }
+
     /// A figure at a cut is the figure of a log that ends there.
     ///
     /// But for one rule of definitions.md I.2: a `Returned` ends a dossier only if the log holds no other end, whatever
     /// the cut. So a dossier returned by the cut and ended after it is left without its `Returned`.
     #[test]
-    fn a_cut_is_a_shorter_log(history in history(), cut in (-4..40_i64, -1..2_i64)) {
+    fn a_cut_is_a_shorter_log(mut history in history(), cut in (-4..40_i64, -1..2_i64)) {
+        // A correction counts for every cut, whenever it was made.
+        for sent in &mut history {
+            sent.commands.retain(|c| c.statement.event.event_type() != EventType::Corrected);
+        }
         let cut = start().plus(cut.0 * STEP + cut.1);
         let clock = TestClock::at(start());
         let engine = engine_over(&memory(), &clock);
@@ -499,6 +611,11 @@ proptest! {
             query.as_of = Moment::Instant(cut);
             let (of_whole, of_shorter) = (figured(whole.rates(&query)), figured(shorter.rates(&query)));
             prop_assert_eq!(of_whole, of_shorter, "{:?}", query);
+        }
+        for mut query in forms() {
+            query.as_of = Moment::Instant(cut);
+            let (of_whole, of_shorter) = (whole.form(&query), shorter.form(&query));
+            prop_assert_eq!((of_whole.total, of_whole.rows), (of_shorter.total, of_shorter.rows), "{:?}", query);
         }
     }
 }
@@ -683,6 +800,7 @@ fn the_generator_reaches_everything() {
     let mut types: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut flags: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut figures = Figures::default();
+    let mut form = FormFigures::default();
     for _ in 0..240 {
         let history = history().new_tree(&mut runner).unwrap().current();
         let (log, clock) = (memory(), TestClock::at(start()));
@@ -703,6 +821,7 @@ fn the_generator_reaches_everything() {
         for query in questions(97, 0) {
             figures.add(&engine.rates(&query).total);
         }
+        forms().iter().for_each(|query| form.add(&engine.form(query).total));
     }
     let all_types = EventType::ALL.iter().all(|t| types.contains_key(t.name()));
     assert!(all_types, "{types:?}");
@@ -713,4 +832,5 @@ fn the_generator_reaches_everything() {
     // Under the built-in policy a letter is due with its promise, so an obligation is decided in the tick it arises.
     let reached = |(name, n): (&str, u64)| (n > 0) != (name == "apology_pending");
     assert!(figures.named().all(reached), "{figures:?}");
+    assert!(form.named().iter().all(|(_, n)| *n > 0), "{form:?}");
 }

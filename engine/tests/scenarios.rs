@@ -5,12 +5,14 @@
 mod scenario;
 
 use dunghen_engine::dossier::{
-    Act, Code, Command, Decision, Dossier, Entry, Event, Proposal, Rejection, Statement, decide, overdue,
+    Act, Code, Command, Decision, Dossier, Entry, Event, Proposal, Rejection, Restated, Statement, decide, overdue,
 };
 use dunghen_engine::log::{MemoryLog, genesis};
 use dunghen_engine::rules::definition;
 use dunghen_engine::time::{Date, Timestamp, Zone};
-use dunghen_engine::views::{GroupKey, Moment, RatesAnswer, RatesQuery, Row, Views};
+use dunghen_engine::views::{
+    FormAnswer, FormFigures, FormKey, FormQuery, GroupKey, Moment, RatesAnswer, RatesQuery, Row, Views,
+};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt};
 use scenario::{Answer, Answers, Integers, Question, Scenario, shuffled};
 use std::collections::BTreeMap;
@@ -69,6 +71,25 @@ fn answer(rates: &RatesAnswer) -> Answer {
     let key = |value: &Option<Code>| value.as_deref().map(str::to_owned);
     let groups = rates.groups.iter().map(|g| (g.key.iter().map(key).collect(), integers(&g.figures))).collect();
     Answer { total: integers(&rates.total), groups }
+}
+
+fn form_query(question: &Question) -> Result<FormQuery, String> {
+    let Question { from, to, as_of, by, zone, filter, .. } = question;
+    let key = by.first().map_or("unit", String::as_str);
+    Ok(FormQuery {
+        from: from.ok_or("a form needs a period")?,
+        to: to.ok_or("a form needs a period")?,
+        as_of: as_of.unwrap_or(Moment::Instant(now())),
+        by: FormKey::parse(key).ok_or_else(|| format!("no key {key} of a form"))?,
+        filter: filter.clone(),
+        zone: *zone,
+    })
+}
+
+fn form_answer(form: &FormAnswer) -> Answer {
+    let integers = |figures: &FormFigures| -> Integers { figures.named().map(|(name, n)| (name.to_owned(), n)).into() };
+    let groups = form.rows.iter().map(|(key, figures)| (vec![key.as_deref().map(str::to_owned)], integers(figures)));
+    Answer { total: integers(&form.total), groups: groups.collect() }
 }
 
 /// When `Late` is recorded by the fold without an engine.
@@ -135,6 +156,10 @@ impl Answers for Folded {
     fn rates(&mut self, question: &Question) -> Result<Answer, String> {
         Ok(answer(&self.views.rates(&query(question)?)))
     }
+
+    fn form(&mut self, question: &Question) -> Result<Answer, String> {
+        Ok(form_answer(&self.views.form(&form_query(question)?)))
+    }
 }
 
 /// How the events reach the engine.
@@ -177,6 +202,11 @@ impl Answers for Whole {
     fn rates(&mut self, question: &Question) -> Result<Answer, String> {
         let engine = self.engine.as_ref().ok_or("nothing was loaded")?;
         Ok(answer(&engine.rates(&query(question)?)))
+    }
+
+    fn form(&mut self, question: &Question) -> Result<Answer, String> {
+        let engine = self.engine.as_ref().ok_or("nothing was loaded")?;
+        Ok(form_answer(&engine.form(&form_query(question)?)))
     }
 }
 
@@ -269,18 +299,65 @@ impl SplitOffAt for Vec<Statement> {
     }
 }
 
+/// II.5.9: dossier 25 of the population is corrected to another unit in November. From then on it stands in its new row,
+/// in the form of the quarter before, too.
+#[test]
+fn a_correction_moves_a_dossier_to_its_new_row() {
+    let scenarios = scenarios();
+    let population = scenarios.iter().find(|s| s.file == "population.txt").expect("the population");
+    let mut whole = Whole { sent: Sent::Together, engine: None };
+    whole.load(population.home, &population.statements).expect("accepted");
+    let engine = whole.engine.expect("an engine");
+    let day = |text: &str| Moment::Date(Date::parse(text).expect(text));
+    let quarter = FormQuery {
+        from: day("2025-07-01"),
+        to: day("2025-10-01"),
+        as_of: day("2025-09-30"),
+        by: FormKey::Unit,
+        filter: dunghen_engine::views::Filter::default(),
+        zone: None,
+    };
+    let rows = || -> Vec<(String, [u64; 4])> {
+        let sums = |f: &FormFigures| [f.total_received(), f.resolved(), f.in_progress(), f.withdrawn];
+        let name = |key: &Option<Code>| key.as_deref().unwrap_or("null").to_owned();
+        engine.form(&quarter).rows.iter().map(|(key, figures)| (name(key), sums(figures))).collect()
+    };
+    assert_eq!(rows(), [("H44.22".to_owned(), [22, 14, 6, 2])]);
+    let is_reception = |s: &&Statement| &*s.dossier == "25" && matches!(s.event, Event::Received { .. });
+    let told = population.statements.iter().find(is_reception).expect("its reception");
+    let mut event = told.event.clone();
+    if let Event::Received { unit, .. } = &mut event {
+        *unit = "H44.30".into();
+    }
+    let restated = Restated { occurred_at: told.occurred_at, desk: None, actor: None, event };
+    let correction = Statement {
+        event_id: uuid::Uuid::from_u128(25),
+        occurred_at: Timestamp::parse("2025-11-05T09:00:00+07:00").expect("a moment"),
+        event: Event::Corrected {
+            target_event_id: told.event_id,
+            reason_code: "unit".into(),
+            replacement: Some(Box::new(restated)),
+        },
+        ..told.clone()
+    };
+    let answers = engine.record(Batch { commands: vec![command(&correction)], mode: Mode::Each }).expect("an answer");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(rows(), [("H44.22".to_owned(), [21, 13, 6, 2]), ("H44.30".to_owned(), [1, 1, 0, 0])]);
+}
+
 const SMALL: &str = "title Small\nzone Asia/Ho_Chi_Minh\nyear 2025\nunit H44.22\n\
                      dossier A direct\n  in 3/9 due 10/9\n  end 10/9 16:00\n";
 
 /// The checks have teeth: of a wrong expectation the report says where, what was expected, and what came.
 #[test]
 fn a_wrong_expectation_is_reported() {
-    let wrong = "  expect 2025-09-01..2025-10-01 as of 2025-09-11T00:00Z resolved=E received=D apology=missing\n\
+    let wrong = "  expect 2025-09-01..2025-10-01 as of 2025-09-11T00:00Z resolved=E received=D apology=missing form=5,8\n\
                  figures resolved 2025-09-01..2025-10-01\n  cohort 1 early 1 on_time_rate 0/1 apology_rate n/a\n\
-                 figures resolved ever by month\n  2025-08 received 0\n  2025-09 received 1 resolved 2\n";
+                 figures resolved ever by month\n  2025-08 received 0\n  2025-09 received 1 resolved 2\n\
+                 form 2025-09-01..2025-10-01 by unit\n  H44.22 total_received 1 direct 1 early 1\n";
     let scenario = Scenario::parse("small.txt", &format!("{SMALL}{wrong}")).expect("a scenario");
     let report = scenario.check(&scenario.statements, &mut Folded::new(Lates::Decided));
-    assert_eq!(report.checked, 1 + 1 + 6 + 4 + 1 + 3);
+    assert_eq!(report.checked, 1 + 1 + 6 + 1 + 4 + 1 + 3 + 1 + 3);
     let failures = report.failures.join("\n");
     for line in [
         "small.txt:8 (Small), dossier A: rates --definition resolved --from 2025-09-01 --to 2025-10-01 --as-of \
@@ -292,10 +369,13 @@ fn a_wrong_expectation_is_reported() {
         "expected rows 2025-08, 2025-09; got 2025-09",
         "row 2025-08: expected received 0, got nothing",
         "row 2025-09: expected resolved 2, got 1",
+        "dossier A: report ii-06a --from 2025-09-01 --to 2025-10-01 --as-of 2025-09-11T00:00:00.000Z --procedure only-A\n    \
+         expected columns Some([\"direct\", \"early\"]), got {",
+        "report ii-06a --from 2025-09-01 --to 2025-10-01 --by unit\n    row H44.22: expected early 1, got 0",
     ] {
         assert!(failures.contains(line), "{line}\nis not in\n{failures}");
     }
-    assert_eq!(report.failures.len(), 1 + 6 + 2 + 3, "{failures}");
+    assert_eq!(report.failures.len(), 1 + 6 + 1 + 2 + 3 + 1, "{failures}");
 }
 
 #[test]
@@ -332,6 +412,13 @@ fn what_is_not_understood_is_refused_with_its_line() {
         ("figures resolved ever\n  cohrt 1\n", "small.txt:9: `cohrt` is not a figure"),
         ("figures resolved ever\n  on_time_rate 1\n", "small.txt:9: `1` is not what on_time_rate can be"),
         ("figures resolved ever dossier B\n", "small.txt:8: dossier B is not told before"),
+        ("  expect ever form=5,9\n", "small.txt:8: a form needs a period"),
+        ("  expect 2025-09-01..2025-10-01 form=5\n", "small.txt:8: `5` is not two columns"),
+        ("  expect 2025-09-01..2025-10-01 form=5,11\n", "small.txt:8: `11` is not a column here"),
+        ("form ever\n", "small.txt:8: a form needs a period"),
+        ("form 2025-09-01..2025-10-01\n", "small.txt: line 8: `form` without figures"),
+        ("form 2025-09-01..2025-10-01 by month\n", "small.txt:8: the rows of a form are by unit or by field"),
+        ("form 2025-09-01..2025-10-01\n  on_time 1\n", "small.txt:9: `on_time` is not a figure"),
     ];
     for (more, wanted) in cases {
         let why = Scenario::parse("small.txt", &format!("{SMALL}{more}")).map(|_| ()).expect_err(more);

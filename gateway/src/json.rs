@@ -2,7 +2,7 @@
 
 use crate::{pb, wire};
 use dunghen_engine::dossier::{
-    ApplicantKind, Code, Due, Event, EventType, Outcome, Rejection, Statement, Violation, ViolationKind,
+    ApplicantKind, Code, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation, ViolationKind,
 };
 use dunghen_engine::time::{Date, Timestamp};
 use prost_types::Timestamp as WireTimestamp;
@@ -105,6 +105,34 @@ impl Object {
         }
     }
 
+    fn id(&mut self, field: &str) -> Uuid {
+        let text = self.required(field);
+        Uuid::parse_str(&text).unwrap_or_else(|_| {
+            if !text.is_empty() {
+                self.wrong(field, ViolationKind::NotAUuid);
+            }
+            Uuid::nil()
+        })
+    }
+
+    fn occurred_at(&mut self) -> Timestamp {
+        let text = self.required("occurred_at");
+        Timestamp::parse(&text).unwrap_or_else(|| {
+            if !text.is_empty() {
+                self.wrong("occurred_at", ViolationKind::NotAnInstant);
+            }
+            Timestamp(0)
+        })
+    }
+
+    /// What was not taken belongs to no event of this type.
+    fn nothing_left(&mut self) {
+        let unknown: Vec<String> = self.fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, _)| k.clone()).collect();
+        for field in unknown {
+            self.wrong(&field, ViolationKind::Unknown);
+        }
+    }
+
     fn items(&mut self, field: &str) -> Vec<Code> {
         match self.take(field) {
             None => Vec::new(),
@@ -148,34 +176,62 @@ fn not_json(said: &str) -> Line {
 }
 
 fn statement(object: &mut Object) -> Option<Statement> {
-    let event_type = object.required("type");
-    let event_type = match EventType::parse(&event_type) {
-        Some(event_type) => event_type,
-        None => {
-            if !event_type.is_empty() {
-                // Which fields belong to an unknown type nobody can say.
-                object.wrong("type", ViolationKind::UnknownType);
-            }
-            return None;
-        }
-    };
-    let event_id = object.required("event_id");
-    let event_id = Uuid::parse_str(&event_id).unwrap_or_else(|_| {
-        if !event_id.is_empty() {
-            object.wrong("event_id", ViolationKind::NotAUuid);
-        }
-        Uuid::nil()
-    });
+    let event_type = event_type(object)?;
+    let event_id = object.id("event_id");
     let dossier = object.required("dossier");
-    let occurred_at = object.required("occurred_at");
-    let occurred_at = Timestamp::parse(&occurred_at).unwrap_or_else(|| {
-        if !occurred_at.is_empty() {
-            object.wrong("occurred_at", ViolationKind::NotAnInstant);
-        }
-        Timestamp(0)
-    });
+    let occurred_at = object.occurred_at();
     let (desk, actor) = (object.code("desk"), object.code("actor"));
-    let event = match event_type {
+    let event = own_event(object, event_type, &dossier);
+    object.nothing_left();
+    Some(Statement { event_id, dossier, occurred_at, desk, actor, event })
+}
+
+fn event_type(object: &mut Object) -> Option<EventType> {
+    let name = object.required("type");
+    let event_type = EventType::parse(&name);
+    if event_type.is_none() && !name.is_empty() {
+        // Which fields belong to an unknown type nobody can say.
+        object.wrong("type", ViolationKind::UnknownType);
+    }
+    event_type
+}
+
+/// What stands in the place of a corrected event: an event without an id, in an object of its own.
+fn restated(outer: &mut Object, value: Value, dossier: &str) -> Option<Restated> {
+    let Value::Object(fields) = value else {
+        outer.wrong("replacement", ViolationKind::NotOfType("object"));
+        return None;
+    };
+    let mut object = Object { fields, wrong: Vec::new() };
+    // Whoever copies the original from a replay has these; the correction has its own.
+    for field in ENGINE_FIELDS.into_iter().chain(["event_id"]) {
+        object.fields.remove(field);
+    }
+    let restated = restated_event(&mut object, dossier);
+    let names = object.wrong.into_iter().map(|v| Violation { field: format!("replacement.{}", v.field), ..v });
+    outer.wrong.extend(names);
+    restated
+}
+
+fn restated_event(object: &mut Object, dossier: &str) -> Option<Restated> {
+    if object.text("dossier").is_some_and(|named| named != dossier) {
+        object.wrong("dossier", ViolationKind::OtherDossier);
+    }
+    let event_type = event_type(object)?;
+    if event_type == EventType::Corrected {
+        object.wrong("type", ViolationKind::CorrectionOfCorrection);
+        return None;
+    }
+    let occurred_at = object.occurred_at();
+    let (desk, actor) = (object.code("desk"), object.code("actor"));
+    let event = own_event(object, event_type, dossier);
+    object.nothing_left();
+    Some(Restated { occurred_at, desk, actor, event })
+}
+
+/// The event, of the fields of its own type.
+fn own_event(object: &mut Object, event_type: EventType, dossier: &str) -> Event {
+    match event_type {
         EventType::Received => Event::Received {
             unit: object.required("unit"),
             procedure: object.code("procedure"),
@@ -218,12 +274,17 @@ fn statement(object: &mut Object) -> Option<Statement> {
         EventType::Returned => Event::Returned { returned_via: object.code("returned_via") },
         EventType::Withdrawn => Event::Withdrawn { reason_code: object.code("reason_code") },
         EventType::Stopped => Event::Stopped { reason_code: object.required("reason_code") },
-    };
-    let unknown: Vec<String> = object.fields.keys().cloned().collect();
-    for field in unknown {
-        object.wrong(&field, ViolationKind::Unknown);
+        EventType::Corrected => {
+            let target_event_id = object.id("target_event_id");
+            let reason_code = object.required("reason_code");
+            let (annul, replacement) = (object.flag("annul"), object.take("replacement"));
+            if annul == replacement.is_some() {
+                object.wrong("annul", ViolationKind::AnnulOrReplace);
+            }
+            let replacement = replacement.and_then(|value| restated(object, value, dossier)).map(Box::new);
+            Event::Corrected { target_event_id, reason_code, replacement }
+        }
     }
-    Some(Statement { event_id, dossier, occurred_at, desk, actor, event })
 }
 
 fn time(at: Option<&WireTimestamp>) -> Value {
@@ -251,16 +312,16 @@ pub fn record(record: &pb::Record) -> Value {
     out.insert("occurred_at".into(), time(event.occurred_at.as_ref()));
     // What a later server says and this program does not understand is shown by its general fields alone.
     if let Ok(statement) = wire::statement(Some(event)) {
-        own_fields(&statement, &mut out);
+        own_fields(&statement.event, &statement.desk, &statement.actor, &mut out);
     }
     Value::Object(out)
 }
 
 /// The fields of an event that belong to its type, and desk and actor.
-fn own_fields(statement: &Statement, out: &mut Map<String, Value>) {
+fn own_fields(event: &Event, desk: &Option<Code>, actor: &Option<Code>, out: &mut Map<String, Value>) {
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
-    let mut codes: Vec<(&str, &Option<Code>)> = vec![("desk", &statement.desk), ("actor", &statement.actor)];
-    match &statement.event {
+    let mut codes: Vec<(&str, &Option<Code>)> = vec![("desk", desk), ("actor", actor)];
+    match event {
         Event::Received { unit, procedure, field, channel, applicant_kind, .. } => {
             put("unit", json!(**unit));
             codes.extend([("procedure", procedure), ("field", field), ("channel", channel)]);
@@ -298,6 +359,20 @@ fn own_fields(statement: &Statement, out: &mut Map<String, Value>) {
         Event::Stopped { reason_code } => {
             put("reason_code", json!(**reason_code));
         }
+        Event::Corrected { target_event_id, reason_code, replacement } => {
+            put("target_event_id", json!(target_event_id.to_string()));
+            put("reason_code", json!(**reason_code));
+            match replacement {
+                None => put("annul", json!(true)),
+                Some(restated) => {
+                    let mut inner = Map::new();
+                    inner.insert("type".into(), json!(restated.event.event_type().name()));
+                    inner.insert("occurred_at".into(), json!(restated.occurred_at.to_string()));
+                    own_fields(&restated.event, &restated.desk, &restated.actor, &mut inner);
+                    put("replacement", Value::Object(inner))
+                }
+            };
+        }
         Event::Supplemented { .. } | Event::Paid { .. } => {}
     }
     for (name, code) in codes {
@@ -305,7 +380,7 @@ fn own_fields(statement: &Statement, out: &mut Map<String, Value>) {
             put(name, json!(**code));
         }
     }
-    match statement.event.due() {
+    match event.due() {
         Some((name, Due::Instant(t))) => put(name, json!(t.to_string())),
         Some((name, Due::Date(d))) => put(name, json!(d.to_string())),
         None => None,
@@ -353,6 +428,32 @@ pub fn rates(answer: &pb::GetRatesResponse) -> Value {
         "position": answer.position,
         "total": figures(answer.total.as_ref()),
         "groups": groups.collect::<Vec<_>>(),
+    })
+}
+
+/// Form II.06a of a period of this name.
+#[must_use]
+pub fn form(period: &str, answer: &pb::GetFormResponse) -> Value {
+    let integers = |figures: Option<&pb::FormFigures>| -> Map<String, Value> {
+        let figures = figures.copied().unwrap_or_default();
+        wire::form_named(&figures).into_iter().map(|(name, n)| (name.to_owned(), n.into())).collect()
+    };
+    let rows = answer.rows.iter().map(|row| {
+        let key: Map<String, Value> = row.key.iter().map(|k| (k.name.clone(), json!(k.value))).collect();
+        let mut out = Map::new();
+        out.insert("key".into(), Value::Object(key));
+        out.extend(integers(row.figures.as_ref()));
+        Value::Object(out)
+    });
+    json!({
+        "period": period,
+        "from": time(answer.from.as_ref()),
+        "to": time(answer.to.as_ref()),
+        "as_of": time(answer.as_of.as_ref()),
+        "time_zone": answer.time_zone,
+        "position": answer.position,
+        "rows": rows.collect::<Vec<_>>(),
+        "total": integers(answer.total.as_ref()),
     })
 }
 

@@ -5,6 +5,8 @@ pub mod json;
 mod language;
 pub mod messages;
 pub mod pb;
+pub mod report;
+pub mod rules;
 pub mod serve;
 pub mod services;
 pub mod source;

@@ -11,8 +11,8 @@ use dunghen_engine::dossier::{Code, EventType, Rejection, Violation, ViolationKi
 use dunghen_engine::rules::{self, Definition};
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::{
-    Filter, GroupKey, ListQuery, Moment, ObligationCursor, ObligationFilter, ObligationQuery, OutcomeFilter,
-    RatesQuery, StateFilter,
+    Filter, FormKey, FormQuery, GroupKey, ListQuery, Moment, ObligationCursor, ObligationFilter, ObligationQuery,
+    OutcomeFilter, RatesQuery, StateFilter,
 };
 use dunghen_engine::{Batch, Engine, Mode, Receipt, Refused, ReplayFilter};
 use std::sync::Arc;
@@ -274,6 +274,23 @@ impl SupervisorService for Services {
         let engine = Arc::clone(&self.engine);
         let answer = ask(move || engine.rates(&query)).await?;
         Ok(Response::new(wire::rates(&request.definition, &by, &answer)))
+    }
+
+    async fn get_form(&self, request: Request<pb::GetFormRequest>) -> Result<Response<pb::GetFormResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
+        let by = one_of("by", &request.by, FormKey::parse(&request.by), &FormKey::ALL.map(|(_, name)| name))?;
+        let zone = zone(&request.time_zone)?;
+        let period = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
+        let (Some(from), Some(to)) = period else {
+            let field = if period.0.is_none() { "from" } else { "to" };
+            return Err(status::bad_question(field, &questions::required()));
+        };
+        let as_of = self.as_of(request.as_of)?;
+        let query = FormQuery { from, to, as_of, by, filter: filter(request.filter), zone };
+        let engine = Arc::clone(&self.engine);
+        let answer = ask(move || engine.form(&query)).await?;
+        Ok(Response::new(wire::form(by, &answer)))
     }
 
     async fn list_dossiers(

@@ -140,6 +140,21 @@ impl Source {
         .into_inner())
     }
 
+    /// Asks for form II.06a.
+    ///
+    /// # Errors
+    /// If the question cannot be answered.
+    pub async fn get_form(&self, request: pb::GetFormRequest) -> Result<pb::GetFormResponse, Status> {
+        Ok(match self {
+            Source::Local(services) => SupervisorService::get_form(services, Request::new(request)).await,
+            Source::Remote(channel) => {
+                let client = SupervisorServiceClient::new(channel.clone());
+                client.max_decoding_message_size(MESSAGE_BYTES).get_form(request).await
+            }
+        }?
+        .into_inner())
+    }
+
     /// Asks for a page of dossiers.
     ///
     /// # Errors

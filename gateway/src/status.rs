@@ -56,7 +56,13 @@ fn violation_reason(kind: &ViolationKind) -> &'static str {
         | ViolationKind::NotOneOf(_)
         | ViolationKind::NotOfType(_)
         | ViolationKind::TooMany(_)
-        | ViolationKind::NotJson(_) => "FIELD_INVALID",
+        | ViolationKind::NotJson(_)
+        | ViolationKind::AnnulOrReplace
+        | ViolationKind::NoSuchEvent
+        | ViolationKind::EngineWrote
+        | ViolationKind::NotOfEventType(_)
+        | ViolationKind::CorrectionOfCorrection
+        | ViolationKind::OtherDossier => "FIELD_INVALID",
     }
 }
 

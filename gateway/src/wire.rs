@@ -2,12 +2,14 @@
 
 use crate::{messages, pb};
 use dunghen_engine::dossier::{
-    ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Statement, Violation, ViolationKind,
+    ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation,
+    ViolationKind,
 };
 use dunghen_engine::record::Record;
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
-    Figure, Figures, Group, GroupKey, Item, Moment, Obligation, ObligationItem, RatesAnswer, Verdict, Why,
+    Figure, Figures, FormAnswer, FormFigures, FormKey, Group, GroupKey, Item, Moment, Obligation, ObligationItem,
+    RatesAnswer, Verdict, Why,
 };
 use dunghen_engine::{Detail, Receipt};
 use prost_types::Timestamp as WireTimestamp;
@@ -76,143 +78,193 @@ impl Reader {
 
 const DUE: (&str, &str) = ("due", "due_date");
 
+/// The fields of a restated event, which stand within another.
+const WITHIN: &str = "replacement.";
+
+impl Reader {
+    fn occurred_at(&mut self, wire: Option<&WireTimestamp>) -> Timestamp {
+        match wire.map(instant) {
+            Some(Some(at)) => at,
+            Some(None) => {
+                self.wrong("occurred_at", ViolationKind::NotAnInstant);
+                Timestamp(0)
+            }
+            None => {
+                self.wrong("occurred_at", ViolationKind::Missing);
+                Timestamp(0)
+            }
+        }
+    }
+
+    /// What happened, of the dossier.
+    fn event(&mut self, told: Option<pb::event::Type>, dossier: &str) -> Option<Event> {
+        use pb::event::Type as T;
+        match told {
+            None => {
+                self.wrong("type", ViolationKind::UnknownType);
+                None
+            }
+            Some(T::Received(e)) => {
+                use pb::received::Promise as P;
+                let due = e.promise.as_ref().map(|p| match p {
+                    P::Due(t) => WireDue::Instant(t),
+                    P::DueDate(d) => WireDue::Date(d),
+                });
+                let applicant_kind = match pb::ApplicantKind::try_from(e.applicant_kind) {
+                    Ok(pb::ApplicantKind::Unspecified) => None,
+                    Ok(pb::ApplicantKind::Citizen) => Some(ApplicantKind::Citizen),
+                    Ok(pb::ApplicantKind::Enterprise) => Some(ApplicantKind::Enterprise),
+                    Ok(pb::ApplicantKind::Agency) => Some(ApplicantKind::Agency),
+                    Ok(pb::ApplicantKind::Other) => Some(ApplicantKind::Other),
+                    Err(_) => {
+                        self.wrong(
+                            "applicant_kind",
+                            ViolationKind::NotOneOf(&["citizen", "enterprise", "agency", "other"]),
+                        );
+                        None
+                    }
+                };
+                Some(Event::Received {
+                    unit: e.unit.into(),
+                    procedure: code(&e.procedure),
+                    field: code(&e.field),
+                    channel: code(&e.channel),
+                    due: self.due(DUE, due),
+                    applicant_kind,
+                })
+            }
+            Some(T::Rejected(e)) => Some(Event::Rejected { unit: code(&e.unit), reason_code: code(&e.reason_code) }),
+            Some(T::Forwarded(e)) => {
+                use pb::forwarded::Step as P;
+                let due = e.step.as_ref().map(|p| match p {
+                    P::StepDue(t) => WireDue::Instant(t),
+                    P::StepDueDate(d) => WireDue::Date(d),
+                });
+                let step_due = self.due(("step_due", "step_due_date"), due);
+                Some(Event::Forwarded { to_unit: e.to_unit.into(), step_due })
+            }
+            Some(T::SupplementRequested(e)) => Some(Event::SupplementRequested {
+                items: e.items.into_iter().map(Arc::from).collect(),
+                reason_code: code(&e.reason_code),
+            }),
+            Some(T::Supplemented(e)) => {
+                use pb::supplemented::Promise as P;
+                let due = e.promise.as_ref().map(|p| match p {
+                    P::Due(t) => WireDue::Instant(t),
+                    P::DueDate(d) => WireDue::Date(d),
+                });
+                Some(Event::Supplemented { due: self.due(DUE, due) })
+            }
+            Some(T::PaymentRequested(e)) => Some(Event::PaymentRequested { stops_clock: e.stops_clock }),
+            Some(T::Paid(e)) => {
+                use pb::paid::Promise as P;
+                let due = e.promise.as_ref().map(|p| match p {
+                    P::Due(t) => WireDue::Instant(t),
+                    P::DueDate(d) => WireDue::Date(d),
+                });
+                Some(Event::Paid { due: self.due(DUE, due) })
+            }
+            Some(T::Processed(e)) => {
+                let outcome = match pb::Outcome::try_from(e.outcome) {
+                    Ok(pb::Outcome::Unspecified | pb::Outcome::Granted) => Outcome::Granted,
+                    Ok(pb::Outcome::Refused) => Outcome::Refused,
+                    Err(_) => {
+                        self.wrong("outcome", ViolationKind::NotOneOf(&["granted", "refused"]));
+                        Outcome::Granted
+                    }
+                };
+                Some(Event::Processed { outcome })
+            }
+            Some(T::Late(e)) => {
+                use pb::late::DueKind as P;
+                let due = e.due_kind.as_ref().map(|p| match p {
+                    P::Due(t) => WireDue::Instant(t),
+                    P::DueDate(d) => WireDue::Date(d),
+                });
+                // The engine refuses it from outside, whatever it says; only a replayed one is sure to have a due.
+                let due = self.due(DUE, due).unwrap_or(Due::Date(Date(0)));
+                Some(Event::Late { promise: e.promise, due })
+            }
+            Some(T::ApologySent(e)) => {
+                use pb::apology_sent::NewPromise as P;
+                let due = e.new_promise.as_ref().map(|p| match p {
+                    P::NewDue(t) => WireDue::Instant(t),
+                    P::NewDueDate(d) => WireDue::Date(d),
+                });
+                Some(Event::ApologySent {
+                    letter_number: code(&e.letter_number),
+                    reason_code: code(&e.reason_code),
+                    signer: code(&e.signer),
+                    sent_via: code(&e.sent_via),
+                    new_due: self.due(("new_due", "new_due_date"), due),
+                })
+            }
+            Some(T::Returned(e)) => Some(Event::Returned { returned_via: code(&e.returned_via) }),
+            Some(T::Withdrawn(e)) => Some(Event::Withdrawn { reason_code: code(&e.reason_code) }),
+            Some(T::Stopped(e)) => Some(Event::Stopped { reason_code: e.reason_code.into() }),
+            Some(T::Corrected(e)) => Some(self.corrected(*e, dossier)),
+        }
+    }
+
+    /// A correction of the dossier.
+    fn corrected(&mut self, e: pb::Corrected, dossier: &str) -> Event {
+        use pb::corrected::Correction as C;
+        let target_event_id = self.id("target_event_id", &e.target_event_id);
+        let replacement = match e.correction {
+            Some(C::Annul(true)) => None,
+            Some(C::Replacement(event)) => self.restated(*event, dossier).map(Box::new),
+            Some(C::Annul(false)) | None => {
+                self.wrong("annul", ViolationKind::AnnulOrReplace);
+                None
+            }
+        };
+        Event::Corrected { target_event_id, reason_code: e.reason_code.into(), replacement }
+    }
+
+    /// What stands in the place of a corrected event. Id and dossier are those of the correction.
+    fn restated(&mut self, wire: pb::Event, dossier: &str) -> Option<Restated> {
+        let mut within = Reader(Vec::new());
+        if !wire.dossier.is_empty() && wire.dossier != dossier {
+            within.wrong("dossier", ViolationKind::OtherDossier);
+        }
+        let occurred_at = within.occurred_at(wire.occurred_at.as_ref());
+        let event = match &wire.r#type {
+            Some(pb::event::Type::Corrected(_)) => {
+                within.wrong("type", ViolationKind::CorrectionOfCorrection);
+                None
+            }
+            _ => within.event(wire.r#type, dossier),
+        };
+        let names = within.0.into_iter().map(|v| Violation { field: format!("{WITHIN}{}", v.field), ..v });
+        self.0.extend(names);
+        Some(Restated { occurred_at, desk: code(&wire.desk), actor: code(&wire.actor), event: event? })
+    }
+
+    fn id(&mut self, field: &str, text: &str) -> Uuid {
+        Uuid::parse_str(text).unwrap_or_else(|_| {
+            let kind = if text.is_empty() { ViolationKind::Missing } else { ViolationKind::NotAUuid };
+            self.wrong(field, kind);
+            Uuid::nil()
+        })
+    }
+}
+
 /// Reads an event. The engine checks lengths and state; here every field is brought into its type.
 ///
 /// # Errors
 /// [`Rejection::Malformed`] with every violation found.
 pub fn statement(wire: Option<pb::Event>) -> Result<Statement, Rejection> {
-    use pb::event::Type as T;
     let mut read = Reader(Vec::new());
     let Some(wire) = wire else {
         read.wrong("event", ViolationKind::Missing);
         return Err(Rejection::Malformed(read.0));
     };
-    let event_id = match Uuid::parse_str(&wire.event_id) {
-        Ok(id) => id,
-        Err(_) => {
-            let kind = if wire.event_id.is_empty() { ViolationKind::Missing } else { ViolationKind::NotAUuid };
-            read.wrong("event_id", kind);
-            Uuid::nil()
-        }
-    };
+    let event_id = read.id("event_id", &wire.event_id);
     if wire.dossier.is_empty() {
         read.wrong("dossier", ViolationKind::Missing);
     }
-    let occurred_at = match wire.occurred_at.as_ref().map(instant) {
-        Some(Some(at)) => at,
-        Some(None) => {
-            read.wrong("occurred_at", ViolationKind::NotAnInstant);
-            Timestamp(0)
-        }
-        None => {
-            read.wrong("occurred_at", ViolationKind::Missing);
-            Timestamp(0)
-        }
-    };
-    let event = match wire.r#type {
-        None => {
-            read.wrong("type", ViolationKind::UnknownType);
-            None
-        }
-        Some(T::Received(e)) => {
-            use pb::received::Promise as P;
-            let due = e.promise.as_ref().map(|p| match p {
-                P::Due(t) => WireDue::Instant(t),
-                P::DueDate(d) => WireDue::Date(d),
-            });
-            let applicant_kind = match pb::ApplicantKind::try_from(e.applicant_kind) {
-                Ok(pb::ApplicantKind::Unspecified) => None,
-                Ok(pb::ApplicantKind::Citizen) => Some(ApplicantKind::Citizen),
-                Ok(pb::ApplicantKind::Enterprise) => Some(ApplicantKind::Enterprise),
-                Ok(pb::ApplicantKind::Agency) => Some(ApplicantKind::Agency),
-                Ok(pb::ApplicantKind::Other) => Some(ApplicantKind::Other),
-                Err(_) => {
-                    read.wrong(
-                        "applicant_kind",
-                        ViolationKind::NotOneOf(&["citizen", "enterprise", "agency", "other"]),
-                    );
-                    None
-                }
-            };
-            Some(Event::Received {
-                unit: e.unit.into(),
-                procedure: code(&e.procedure),
-                field: code(&e.field),
-                channel: code(&e.channel),
-                due: read.due(DUE, due),
-                applicant_kind,
-            })
-        }
-        Some(T::Rejected(e)) => Some(Event::Rejected { unit: code(&e.unit), reason_code: code(&e.reason_code) }),
-        Some(T::Forwarded(e)) => {
-            use pb::forwarded::Step as P;
-            let due = e.step.as_ref().map(|p| match p {
-                P::StepDue(t) => WireDue::Instant(t),
-                P::StepDueDate(d) => WireDue::Date(d),
-            });
-            let step_due = read.due(("step_due", "step_due_date"), due);
-            Some(Event::Forwarded { to_unit: e.to_unit.into(), step_due })
-        }
-        Some(T::SupplementRequested(e)) => Some(Event::SupplementRequested {
-            items: e.items.into_iter().map(Arc::from).collect(),
-            reason_code: code(&e.reason_code),
-        }),
-        Some(T::Supplemented(e)) => {
-            use pb::supplemented::Promise as P;
-            let due = e.promise.as_ref().map(|p| match p {
-                P::Due(t) => WireDue::Instant(t),
-                P::DueDate(d) => WireDue::Date(d),
-            });
-            Some(Event::Supplemented { due: read.due(DUE, due) })
-        }
-        Some(T::PaymentRequested(e)) => Some(Event::PaymentRequested { stops_clock: e.stops_clock }),
-        Some(T::Paid(e)) => {
-            use pb::paid::Promise as P;
-            let due = e.promise.as_ref().map(|p| match p {
-                P::Due(t) => WireDue::Instant(t),
-                P::DueDate(d) => WireDue::Date(d),
-            });
-            Some(Event::Paid { due: read.due(DUE, due) })
-        }
-        Some(T::Processed(e)) => {
-            let outcome = match pb::Outcome::try_from(e.outcome) {
-                Ok(pb::Outcome::Unspecified | pb::Outcome::Granted) => Outcome::Granted,
-                Ok(pb::Outcome::Refused) => Outcome::Refused,
-                Err(_) => {
-                    read.wrong("outcome", ViolationKind::NotOneOf(&["granted", "refused"]));
-                    Outcome::Granted
-                }
-            };
-            Some(Event::Processed { outcome })
-        }
-        Some(T::Late(e)) => {
-            use pb::late::DueKind as P;
-            let due = e.due_kind.as_ref().map(|p| match p {
-                P::Due(t) => WireDue::Instant(t),
-                P::DueDate(d) => WireDue::Date(d),
-            });
-            // The engine refuses it from outside, whatever it says; only a replayed one is sure to have a due.
-            let due = read.due(DUE, due).unwrap_or(Due::Date(Date(0)));
-            Some(Event::Late { promise: e.promise, due })
-        }
-        Some(T::ApologySent(e)) => {
-            use pb::apology_sent::NewPromise as P;
-            let due = e.new_promise.as_ref().map(|p| match p {
-                P::NewDue(t) => WireDue::Instant(t),
-                P::NewDueDate(d) => WireDue::Date(d),
-            });
-            Some(Event::ApologySent {
-                letter_number: code(&e.letter_number),
-                reason_code: code(&e.reason_code),
-                signer: code(&e.signer),
-                sent_via: code(&e.sent_via),
-                new_due: read.due(("new_due", "new_due_date"), due),
-            })
-        }
-        Some(T::Returned(e)) => Some(Event::Returned { returned_via: code(&e.returned_via) }),
-        Some(T::Withdrawn(e)) => Some(Event::Withdrawn { reason_code: code(&e.reason_code) }),
-        Some(T::Stopped(e)) => Some(Event::Stopped { reason_code: e.reason_code.into() }),
-    };
+    let occurred_at = read.occurred_at(wire.occurred_at.as_ref());
+    let event = read.event(wire.r#type, &wire.dossier);
     match event {
         Some(event) if read.0.is_empty() => Ok(Statement {
             event_id,
@@ -237,6 +289,18 @@ pub fn command(event: Option<pb::Event>, expected_version: Option<u32>, imported
 /// An event as the schemas have it.
 #[must_use]
 pub fn event(statement: &Statement) -> pb::Event {
+    pb::Event {
+        event_id: statement.event_id.to_string(),
+        dossier: statement.dossier.to_string(),
+        occurred_at: Some(timestamp(statement.occurred_at)),
+        desk: text(&statement.desk),
+        actor: text(&statement.actor),
+        r#type: Some(told(&statement.event)),
+    }
+}
+
+/// What happened as the schemas have it.
+fn told(event: &Event) -> pb::event::Type {
     use pb::event::Type as T;
     macro_rules! due {
         ($due:expr, $oneof:path, $instant:ident, $date:ident) => {{
@@ -247,7 +311,7 @@ pub fn event(statement: &Statement) -> pb::Event {
             })
         }};
     }
-    let kind = match &statement.event {
+    match event {
         Event::Received { unit, procedure, field, channel, due, applicant_kind } => T::Received(pb::Received {
             unit: unit.to_string(),
             procedure: text(procedure),
@@ -301,14 +365,20 @@ pub fn event(statement: &Statement) -> pb::Event {
         Event::Returned { returned_via } => T::Returned(pb::Returned { returned_via: text(returned_via) }),
         Event::Withdrawn { reason_code } => T::Withdrawn(pb::Withdrawn { reason_code: text(reason_code) }),
         Event::Stopped { reason_code } => T::Stopped(pb::Stopped { reason_code: reason_code.to_string() }),
-    };
-    pb::Event {
-        event_id: statement.event_id.to_string(),
-        dossier: statement.dossier.to_string(),
-        occurred_at: Some(timestamp(statement.occurred_at)),
-        desk: text(&statement.desk),
-        actor: text(&statement.actor),
-        r#type: Some(kind),
+        Event::Corrected { target_event_id, reason_code, replacement } => T::Corrected(Box::new(pb::Corrected {
+            target_event_id: target_event_id.to_string(),
+            reason_code: reason_code.to_string(),
+            correction: Some(match replacement {
+                None => pb::corrected::Correction::Annul(true),
+                Some(restated) => pb::corrected::Correction::Replacement(Box::new(pb::Event {
+                    occurred_at: Some(timestamp(restated.occurred_at)),
+                    desk: text(&restated.desk),
+                    actor: text(&restated.actor),
+                    r#type: Some(told(&restated.event)),
+                    ..pb::Event::default()
+                })),
+            }),
+        })),
     }
 }
 
@@ -360,6 +430,13 @@ pub fn time_point(moment: Moment) -> pb::TimePoint {
             Moment::Date(d) => pb::time_point::Kind::Date(d.to_string()),
         }),
     }
+}
+
+/// The cut of an answer, as of which its figures stand: what occurs after the period does not count.
+#[must_use]
+pub fn cut(to: Option<&WireTimestamp>, as_of: Option<&WireTimestamp>) -> Timestamp {
+    let as_of = as_of.and_then(instant).unwrap_or(Timestamp::MAX);
+    to.and_then(instant).map_or(as_of, |to| as_of.min(to.plus(-1)))
 }
 
 fn fraction((part, whole): (u64, u64)) -> Option<f64> {
@@ -448,6 +525,66 @@ pub fn rates(definition: &str, by: &[GroupKey], answer: &RatesAnswer) -> pb::Get
         position: answer.position,
         total: Some(figures(&answer.total)),
         groups: answer.groups.iter().map(group).collect(),
+    }
+}
+
+/// The integers of a row of the form.
+#[must_use]
+pub fn form_figures(figures: &FormFigures) -> pb::FormFigures {
+    pb::FormFigures {
+        total_received: figures.total_received(),
+        online: figures.online,
+        direct: figures.direct,
+        carried_over: figures.carried_over,
+        resolved: figures.resolved(),
+        early: figures.early,
+        on_due: figures.on_due,
+        overdue: figures.overdue,
+        resolved_no_deadline: figures.resolved_no_deadline,
+        in_progress: figures.in_progress(),
+        within_due: figures.within_due,
+        in_progress_overdue: figures.in_progress_overdue,
+        in_progress_no_deadline: figures.in_progress_no_deadline,
+        withdrawn: figures.withdrawn,
+    }
+}
+
+/// The integers of a row of the form by their names in JSON, in the order of the contract.
+#[must_use]
+pub fn form_named(figures: &pb::FormFigures) -> [(&'static str, u64); FormFigures::COUNT] {
+    [
+        ("total_received", figures.total_received),
+        ("online", figures.online),
+        ("direct", figures.direct),
+        ("carried_over", figures.carried_over),
+        ("resolved", figures.resolved),
+        ("early", figures.early),
+        ("on_due", figures.on_due),
+        ("overdue", figures.overdue),
+        ("resolved_no_deadline", figures.resolved_no_deadline),
+        ("in_progress", figures.in_progress),
+        ("within_due", figures.within_due),
+        ("in_progress_overdue", figures.in_progress_overdue),
+        ("in_progress_no_deadline", figures.in_progress_no_deadline),
+        ("withdrawn", figures.withdrawn),
+    ]
+}
+
+/// A form as the schemas have it.
+#[must_use]
+pub fn form(by: FormKey, answer: &FormAnswer) -> pb::GetFormResponse {
+    let rows = answer.rows.iter().map(|(value, figures)| pb::FormRow {
+        key: Some(pb::KeyValue { name: by.name().to_owned(), value: value.as_ref().map(ToString::to_string) }),
+        figures: Some(form_figures(figures)),
+    });
+    pb::GetFormResponse {
+        from: Some(timestamp(answer.from)),
+        to: Some(timestamp(answer.to)),
+        as_of: Some(timestamp(answer.as_of)),
+        time_zone: answer.zone.name().to_owned(),
+        position: answer.position,
+        total: Some(form_figures(&answer.total)),
+        rows: rows.collect(),
     }
 }
 
@@ -581,5 +718,6 @@ pub fn event_type(event: &pb::Event) -> Option<EventType> {
         T::Returned(_) => EventType::Returned,
         T::Withdrawn(_) => EventType::Withdrawn,
         T::Stopped(_) => EventType::Stopped,
+        T::Corrected(_) => EventType::Corrected,
     })
 }

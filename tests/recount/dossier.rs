@@ -5,7 +5,7 @@
 use super::time::{Compared, DAY, Due, Tick, date, days_later, first_of, kept, tick};
 use chrono_tz::Tz;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An event that counts, at the tick it counts at.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub(super) struct Dossier {
 impl Dossier {
     /// The facts in the records of one dossier. "No `Received`: counted nowhere."
     pub(super) fn of(records: &[Value]) -> Option<Dossier> {
+        let records = &corrected(records);
         let is = |record: &Value, kind: &str| record["type"] == kind;
         let position = |record: &Value| record["position"].as_u64().unwrap();
         let reception = records.iter().find(|r| is(r, "Received"))?;
@@ -94,6 +95,31 @@ impl Dossier {
             returned,
         })
     }
+}
+
+/// "`Corrected` annuls an event or stands in its place (with its position for ties), for every `as_of`." What was
+/// corrected last counts, unless that correction is annulled itself; so the newest are read first.
+fn corrected(records: &[Value]) -> Vec<Value> {
+    let mut decided: BTreeMap<&str, Option<&Value>> = BTreeMap::new();
+    for correction in records.iter().rev().filter(|r| r["type"] == "Corrected") {
+        if decided.contains_key(correction["event_id"].as_str().unwrap()) {
+            continue;
+        }
+        let target = correction["target_event_id"].as_str().unwrap();
+        decided.entry(target).or_insert((correction["annul"] != true).then(|| &correction["replacement"]));
+    }
+    let standing = records.iter().filter(|r| r["type"] != "Corrected").filter_map(|record| {
+        match decided.get(record["event_id"].as_str().unwrap()) {
+            None => Some(record.clone()),
+            Some(None) => None,
+            Some(Some(restated)) => {
+                let mut restated = (*restated).clone();
+                restated["position"] = record["position"].clone();
+                Some(restated)
+            }
+        }
+    });
+    standing.collect()
 }
 
 /// A promise as it stands.

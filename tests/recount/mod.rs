@@ -41,6 +41,24 @@ pub(crate) const INTEGERS: [&str; 19] = [
     "apology_pending",
 ];
 
+/// The integers of form II.06a.
+pub(crate) const COLUMNS: [&str; 14] = [
+    "total_received",
+    "online",
+    "direct",
+    "carried_over",
+    "resolved",
+    "early",
+    "on_due",
+    "overdue",
+    "resolved_no_deadline",
+    "in_progress",
+    "within_due",
+    "in_progress_overdue",
+    "in_progress_no_deadline",
+    "withdrawn",
+];
+
 /// A bound as the command line takes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bound {
@@ -157,6 +175,75 @@ impl Recount {
             "position": self.records,
             "total": figures(&total),
             "groups": groups.collect::<Vec<_>>(),
+        })
+    }
+
+    /// The answer of `dunghen report ii-06a --format json`, as far as it does not depend on how the period is written.
+    /// The question has a period and one key, and no definition. I.6, column by column: each is counted on its own, the
+    /// sums too, so that they can contradict each other.
+    pub(crate) fn form(&self, question: &Question) -> Value {
+        let window = Window::of(question, self.home);
+        let (from, cut) = (window.from.unwrap(), window.cut);
+        let mut total = Integers::new();
+        let mut rows: BTreeMap<Option<String>, Integers> = BTreeMap::new();
+        for (number, dossier) in self.dossiers.iter().enumerate() {
+            if dossier.received > cut || !admits(&question.filter, dossier) {
+                continue;
+            }
+            // "By date, promise `current`."
+            let story = self.story(number, dossier, Compared::ByDate(window.zone), cut);
+            // "In hand = `R ≤ c` and not ended before `from`."
+            if story.ended.is_some_and(|(end, _)| end < from) {
+                continue;
+            }
+            let promise = story.current();
+            let missed = promise.is_some_and(|p| p.missed.is_some());
+            let processed = story.ended.is_some_and(|(_, kind)| kind == Kind::Processed);
+            let (carried, online) = (dossier.received < from, dossier.channel.as_deref() == Some("online"));
+            // "`date(S) < date(P)` / the others."
+            let early = promise
+                .zip(story.stopped)
+                .is_some_and(|(promise, stopped)| date(stopped, window.zone) < promise.due.date(window.zone));
+            let columns = [
+                ("total_received", true),
+                ("online", !carried && online),
+                ("direct", !carried && !online),
+                ("carried_over", carried),
+                ("resolved", processed),
+                ("early", processed && promise.is_some() && !missed && early),
+                ("on_due", processed && promise.is_some() && !missed && !early),
+                ("overdue", processed && missed),
+                ("resolved_no_deadline", processed && promise.is_none()),
+                ("in_progress", story.ended.is_none()),
+                ("within_due", story.ended.is_none() && promise.is_some() && !missed),
+                ("in_progress_overdue", story.ended.is_none() && missed),
+                ("in_progress_no_deadline", story.ended.is_none() && promise.is_none()),
+                ("withdrawn", story.ended.is_some() && !processed),
+            ];
+            let key = value(&question.by[0], dossier, dossier.received, window.zone);
+            for (column, _) in columns.iter().filter(|(_, counts)| *counts) {
+                *total.entry(column).or_default() += 1;
+                *rows.entry(key.clone()).or_default().entry(column).or_default() += 1;
+            }
+        }
+        let integers = |integers: &Integers| -> Map<String, Value> {
+            let get = |name: &str| integers.get(name).copied().unwrap_or(0);
+            COLUMNS.iter().map(|name| ((*name).to_owned(), json!(get(name)))).collect()
+        };
+        let rows = rows.iter().map(|(key, counted)| {
+            let key = json!({ question.by[0].clone(): key });
+            let mut row = Map::from_iter([("key".to_owned(), key)]);
+            row.extend(integers(counted));
+            Value::Object(row)
+        });
+        json!({
+            "from": window.from.map(text),
+            "to": window.to.map(text),
+            "as_of": text(window.as_of),
+            "time_zone": window.zone.name(),
+            "position": self.records,
+            "rows": rows.collect::<Vec<_>>(),
+            "total": integers(&total),
         })
     }
 

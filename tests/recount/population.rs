@@ -119,6 +119,7 @@ impl Population {
             _ => {}
         }
         let mut events: Vec<Value> = beginnings.into_iter().flatten().collect();
+        let corrects = dice.chance(50);
         if dice.chance(50) {
             // Some dossiers are received only after much of the others was recorded.
             for event in rest {
@@ -128,6 +129,9 @@ impl Population {
             }
         } else {
             events.extend(rest);
+        }
+        if corrects {
+            correct(&mut events, &grid, &mut dice);
         }
         let batch = *dice.pick(&[1, 5, 40, events.len()]);
         Population { home, events, batch, days, grid, dice }
@@ -164,6 +168,20 @@ impl Population {
         DEFINITIONS.map(|id| Question { definition: id.to_owned(), ..question.clone() }).into()
     }
 
+    /// A question for form II.06a: one that was asked of the rates, with a whole period and one of its keys.
+    pub(crate) fn form(&mut self, now: Tick) -> Question {
+        let question = self.questions(now).swap_remove(0);
+        let zone = question.zone.unwrap_or(self.home);
+        let tick = |bound: Bound| match bound {
+            Bound::Instant(t) => t,
+            Bound::Date(day) => first_tick(day, zone),
+        };
+        let (from, to) = (question.from.unwrap_or_else(|| self.bound()), question.to.unwrap_or_else(|| self.bound()));
+        let (from, to) = if tick(from) > tick(to) { (to, from) } else { (from, to) };
+        let by = vec![(*self.dice.pick(&["field", "unit"])).to_owned()];
+        Question { definition: String::new(), from: Some(from), to: Some(to), by, ..question }
+    }
+
     fn bound(&mut self) -> Bound {
         let dice = &mut self.dice;
         if dice.chance(45) {
@@ -197,6 +215,39 @@ fn grid(days: &[NaiveDate], home: Tz, tight: bool, dice: &mut Dice) -> Vec<Tick>
     grid.sort_unstable();
     grid.dedup();
     grid
+}
+
+/// Puts corrections between the events: annulled ones, others told with another moment or due, corrections of corrections.
+fn correct(events: &mut Vec<Value>, grid: &[Tick], dice: &mut Dice) {
+    for _ in 0..1 + events.len() / *dice.pick(&[4, 8, 20]) {
+        let target = dice.up_to(events.len());
+        let at = target + 1 + dice.up_to(events.len() - target);
+        let original = events[target].clone();
+        let id = Uuid::from_u64_pair(dice.roll(), dice.roll()).to_string();
+        let mut correction = json!({
+            "event_id": id, "dossier": original["dossier"], "type": "Corrected", "reason_code": "slip",
+            "occurred_at": original["occurred_at"], "target_event_id": original["event_id"],
+        });
+        if original["type"] == "Corrected" || dice.chance(35) {
+            correction["annul"] = json!(true);
+        } else {
+            let mut restated = original;
+            for own in ["event_id", "dossier"] {
+                restated.as_object_mut().unwrap().remove(own);
+            }
+            restated["occurred_at"] = json!(text(*dice.pick(grid)));
+            if restated["type"] == "Received" && dice.chance(30) {
+                restated["unit"] = json!(dice.pick(&UNITS));
+            }
+            if dice.chance(30) {
+                for due in ["due", "due_date", "new_due", "new_due_date"] {
+                    restated.as_object_mut().unwrap().remove(due);
+                }
+            }
+            correction["replacement"] = restated;
+        }
+        events.insert(at, correction);
+    }
 }
 
 /// Makes the events of one dossier.

@@ -15,7 +15,7 @@ pub(crate) use shuffle::shuffled;
 use dunghen_engine::dossier::{Code, Statement};
 use dunghen_engine::time::Zone;
 use dunghen_engine::views::{Filter, Moment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -36,7 +36,16 @@ pub(crate) trait Answers {
     /// # Errors
     /// Why there is no answer.
     fn rates(&mut self, question: &Question) -> Result<Answer, String>;
+
+    /// Answers a question for form II.06a, which has a period and one key; its definition is [`FORM`].
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn form(&mut self, question: &Question) -> Result<Answer, String>;
 }
+
+/// What stands for a definition in a question for the form.
+pub(crate) const FORM: &str = "ii-06a";
 
 /// A question, as the command line would put it.
 #[derive(Clone, Debug)]
@@ -101,6 +110,9 @@ enum Wanted {
     Letter(Letter),
     /// The obligations of the one dossier.
     Apology(Obligations),
+    /// How the one dossier came into the form, and what became of it, by the names of the two columns; none if it is not
+    /// in hand.
+    Columns(Option<[&'static str; 2]>),
     /// Figures of the total.
     Total(Figures),
     /// All rows: their keys, and figures of each.
@@ -225,7 +237,10 @@ pub(crate) fn procedure_of(dossier: &str) -> Code {
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rates --definition {}", self.definition)?;
+        match self.definition.as_str() {
+            FORM => f.write_str("report ii-06a")?,
+            definition => write!(f, "rates --definition {definition}")?,
+        }
         let moment = |m: &Moment| match m {
             Moment::Instant(t) => t.to_string(),
             Moment::Date(d) => d.to_string(),
@@ -275,9 +290,11 @@ impl Scenario {
         }
         for expectation in &self.expectations {
             let Expectation { line, question, wanted } = expectation;
-            let found = match answers.rates(question) {
+            let is_form = question.definition == FORM;
+            let answer = if is_form { answers.form(question) } else { answers.rates(question) };
+            let found = match answer {
                 Ok(answer) => {
-                    let mut found = contradictions(question, &answer);
+                    let mut found = if is_form { imbalances(&answer) } else { contradictions(question, &answer) };
                     found.extend(wanted.differences(&answer, &mut report.checked));
                     found
                 }
@@ -315,6 +332,16 @@ impl Wanted {
             Wanted::Apology(wanted) => {
                 let got = Obligations::of(&answer.total);
                 compare(got == *wanted, &|| format!("expected apology {wanted}; got {got}"));
+            }
+            Wanted::Columns(wanted) => {
+                let ones: BTreeSet<&str> =
+                    answer.total.iter().filter(|(_, n)| **n > 0).map(|(name, _)| name.as_str()).collect();
+                // Where a dossier is, the sums of its columns are, too.
+                let of = |name: &'static str| [name, sum_of(name)];
+                let expected: BTreeSet<&str> = wanted.iter().flatten().flat_map(|name| of(name)).collect();
+                let right = ones == expected && answer.total.values().all(|n| *n <= 1);
+                let total = &answer.total;
+                compare(right, &|| format!("expected columns {wanted:?}, got {total:?}"));
             }
             Wanted::Total(wanted) => {
                 for (name, value) in wanted {
@@ -394,6 +421,55 @@ fn contradictions(question: &Question, answer: &Answer) -> Vec<String> {
         }
     }
     if rows.clone().any(|row| row.values().all(|n| *n == 0)) {
+        found.push("a row in which every integer is 0".to_owned());
+    }
+    found
+}
+
+/// The sum of the form that a column belongs to; a column that is in none is its own.
+fn sum_of(column: &'static str) -> &'static str {
+    match column {
+        "online" | "direct" | "carried_over" => "total_received",
+        "early" | "on_due" | "overdue" | "resolved_no_deadline" => "resolved",
+        "within_due" | "in_progress_overdue" | "in_progress_no_deadline" => "in_progress",
+        other => other,
+    }
+}
+
+/// What every form must satisfy: each row balances, and the rows add up.
+fn imbalances(answer: &Answer) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in answer.groups.iter().map(|(_, row)| row).chain([&answer.total]) {
+        let get = |name: &str| row.get(name).copied().unwrap_or(u64::MAX / 8);
+        let sums = [
+            ("(3) = (4) + (5) + (6)", get("total_received"), get("online") + get("direct") + get("carried_over")),
+            (
+                "(7) = (8) + (9) + (10) + those without deadline",
+                get("resolved"),
+                get("early") + get("on_due") + get("overdue") + get("resolved_no_deadline"),
+            ),
+            (
+                "(11) = (12) + (13) + those without deadline",
+                get("in_progress"),
+                get("within_due") + get("in_progress_overdue") + get("in_progress_no_deadline"),
+            ),
+            (
+                "(3) = (7) + (11) + withdrawn",
+                get("total_received"),
+                get("resolved") + get("in_progress") + get("withdrawn"),
+            ),
+        ];
+        found.extend(
+            sums.iter().filter(|(_, a, b)| a != b).map(|(what, ..)| format!("{what} does not hold in {row:?}")),
+        );
+    }
+    for (name, total) in &answer.total {
+        let sum: u64 = answer.groups.iter().filter_map(|(_, row)| row.get(name)).sum();
+        if sum != *total {
+            found.push(format!("the rows' {name} add up to {sum}, the total says {total}"));
+        }
+    }
+    if answer.groups.iter().any(|(_, row)| row.values().all(|n| *n == 0)) {
         found.push("a row in which every integer is 0".to_owned());
     }
     found

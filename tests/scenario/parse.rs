@@ -1,7 +1,7 @@
 //! Reads the text of a scenario, line by line. What it does not know it refuses, with file and line.
 
-use super::{DEFINITIONS, Expectation, Letter, Obligations, Question, Scenario, Value, Wanted, procedure_of};
-use dunghen_engine::dossier::{Code, Due, Event, Outcome, Statement};
+use super::{DEFINITIONS, Expectation, FORM, Letter, Obligations, Question, Scenario, Value, Wanted, procedure_of};
+use dunghen_engine::dossier::{Code, Due, Event, Outcome, Restated, Statement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Filter, Moment};
 use uuid::Uuid;
@@ -33,6 +33,35 @@ const FIGURES: [&str; 21] = [
     "apology_pending",
     "on_time_rate",
     "apology_rate",
+];
+/// The integers of the form.
+const COLUMNS: [&str; 14] = [
+    "total_received",
+    "online",
+    "direct",
+    "carried_over",
+    "resolved",
+    "early",
+    "on_due",
+    "overdue",
+    "resolved_no_deadline",
+    "in_progress",
+    "within_due",
+    "in_progress_overdue",
+    "in_progress_no_deadline",
+    "withdrawn",
+];
+/// How a dossier comes into the form, and what becomes of it: as the columns are numbered, or by name beyond them.
+const CAME: [(&str, &str); 3] = [("4", "online"), ("5", "direct"), ("6", "carried_over")];
+const BECAME: [(&str, &str); 8] = [
+    ("8", "early"),
+    ("9", "on_due"),
+    ("10", "overdue"),
+    ("12", "within_due"),
+    ("13", "in_progress_overdue"),
+    ("resolved_no_deadline", "resolved_no_deadline"),
+    ("in_progress_no_deadline", "in_progress_no_deadline"),
+    ("withdrawn", "withdrawn"),
 ];
 const KEYS: [&str; 8] = ["unit", "procedure", "field", "channel", "day", "month", "quarter", "year"];
 
@@ -68,6 +97,8 @@ struct Reader<'a> {
     block: Block,
     dossiers: Vec<Code>,
     statements: Vec<Statement>,
+    /// Of each statement, its dossier, its verb and its id.
+    verbs: Vec<(Code, String, Uuid)>,
     expectations: Vec<Expectation>,
 }
 
@@ -101,6 +132,7 @@ impl Reader<'_> {
         match first {
             "dossier" => return self.dossier(words),
             "figures" => return self.figures(number, words),
+            "form" => return self.form(number, words),
             _ => {}
         }
         match &self.block {
@@ -127,12 +159,13 @@ impl Reader<'_> {
             return Err("nothing is expected in this file".to_owned());
         }
         let empty = |wanted: &Wanted| match wanted {
-            Wanted::Letter(_) | Wanted::Apology(_) => false,
+            Wanted::Letter(_) | Wanted::Apology(_) | Wanted::Columns(_) => false,
             Wanted::Total(figures) => figures.is_empty(),
             Wanted::Rows(rows) => rows.is_empty(),
         };
         if let Some(expectation) = expectations.iter().find(|e| empty(&e.wanted)) {
-            return Err(format!("line {}: `figures` without figures", expectation.line));
+            let what = if expectation.question.definition == FORM { "form" } else { "figures" };
+            return Err(format!("line {}: `{what}` without figures", expectation.line));
         }
         let title = title.ok_or("`title` is missing")?;
         let home = zone.ok_or("`zone` is missing")?;
@@ -179,30 +212,80 @@ impl Reader<'_> {
     }
 
     fn event(&mut self, dossier: Code, channel: Option<Code>, verb: &str, mut words: Words<'_>) -> Result<(), String> {
+        let (occurred_at, event) = match verb {
+            "annul" | "correct" => self.correction(&dossier, channel, verb == "correct", &mut words)?,
+            _ => self.told(&dossier, channel, verb, &mut words)?,
+        };
+        // The same file gives the same ids, so that a run can be compared with another.
+        let name = format!("{}\n{dossier}\n{}", self.file, self.statements.len());
+        let event_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+        self.verbs.push((dossier.clone(), verb.to_owned(), event_id));
+        self.statements.push(Statement { event_id, dossier, occurred_at, desk: None, actor: None, event });
+        words.end()
+    }
+
+    /// `annul 20/9 end`, `correct 20/9 end -> end 11/9 16:00`: the last event of the dossier with that verb.
+    fn correction(
+        &self,
+        dossier: &Code,
+        channel: Option<Code>,
+        replaces: bool,
+        words: &mut Words<'_>,
+    ) -> Result<(Timestamp, Event), String> {
+        let occurred_at = self.occurred(words)?;
+        let verb = words.next("what is corrected")?;
+        let target = self.verbs.iter().rfind(|(d, v, _)| d == dossier && v == verb);
+        let (.., target_event_id) = target.ok_or_else(|| format!("there is no `{verb}` before this line"))?;
+        let replacement = if replaces {
+            words.take("->").then_some(()).ok_or("say `->` and what stands in its place")?;
+            let verb = words.next("what stands in its place")?;
+            let (occurred_at, event) = self.told(dossier, channel, verb, words)?;
+            Some(Box::new(Restated { occurred_at, desk: None, actor: None, event }))
+        } else {
+            None
+        };
+        let event = Event::Corrected { target_event_id: *target_event_id, reason_code: "slip".into(), replacement };
+        Ok((occurred_at, event))
+    }
+
+    /// The moment of an event; one without a time happened at 09:00.
+    fn occurred(&self, words: &mut Words<'_>) -> Result<Timestamp, String> {
+        match self.when(words, &["stops", "refused", "without", "no", "due", "to", "->"])? {
+            Some(Moment::Instant(t)) => Ok(t),
+            Some(Moment::Date(d)) => wall_clock(self.home()?, d, OFFICE_HOUR_MS),
+            None => Err("the date is missing".to_owned()),
+        }
+    }
+
+    /// An event as a line tells it.
+    fn told(
+        &self,
+        dossier: &Code,
+        channel: Option<Code>,
+        verb: &str,
+        words: &mut Words<'_>,
+    ) -> Result<(Timestamp, Event), String> {
         let unit = self.unit.clone().ok_or("`unit` must be said first")?;
         let reason: Code = "test".into();
-        let mut when = self.when(&mut words, &["stops", "refused", "without", "no", "due", "to", "->"])?;
-        let occurred_at = match when.take().ok_or("the date is missing")? {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => wall_clock(self.home()?, d, OFFICE_HOUR_MS)?,
-        };
+        let occurred_at = self.occurred(words)?;
         let event = match verb {
             "in" => {
                 let due = if words.take("no") {
                     words.take("due").then_some(None).ok_or("`no` what?")?
                 } else {
                     words.take("due").then_some(()).ok_or("say `due` and when, or `no due`")?;
-                    Some(self.due(&mut words)?)
+                    Some(self.due(words)?)
                 };
-                let procedure = Some(procedure_of(&dossier));
+                let procedure = Some(procedure_of(dossier));
+                let unit = if words.take("at") { words.next("the unit")?.into() } else { unit };
                 Event::Received { unit, procedure, field: None, channel, due, applicant_kind: None }
             }
             "ask" => Event::SupplementRequested { items: Vec::new(), reason_code: None },
-            "sup" => Event::Supplemented { due: self.new_due(&mut words)? },
+            "sup" => Event::Supplemented { due: self.new_due(words)? },
             "pay" => Event::PaymentRequested { stops_clock: words.take("stops") },
-            "paid" => Event::Paid { due: self.new_due(&mut words)? },
+            "paid" => Event::Paid { due: self.new_due(words)? },
             "let" => {
-                let new_due = self.new_due(&mut words)?;
+                let new_due = self.new_due(words)?;
                 let without_reason = words.take("without");
                 if without_reason && !words.take("reason") {
                     return Err("`without` what?".to_owned());
@@ -224,11 +307,7 @@ impl Reader<'_> {
             }
             _ => return Err(format!("`{verb}` is not understood here")),
         };
-        // The same file gives the same ids, so that a run can be compared with another.
-        let name = format!("{}\n{dossier}\n{}", self.file, self.statements.len());
-        let event_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
-        self.statements.push(Statement { event_id, dossier, occurred_at, desk: None, actor: None, event });
-        words.end()
+        Ok((occurred_at, event))
     }
 
     fn new_due(&self, words: &mut Words<'_>) -> Result<Option<Due>, String> {
@@ -308,6 +387,9 @@ impl Reader<'_> {
             if name == "apology" {
                 let wanted = obligations(value)?;
                 DEFINITIONS.iter().for_each(|definition| push(definition, Wanted::Apology(wanted)));
+            } else if name == "form" {
+                in_form(&question)?;
+                push(FORM, Wanted::Columns(form_columns(value)?));
             } else if DEFINITIONS.contains(&name) {
                 let letter = Letter::ALL.into_iter().find(|(_, text)| *text == value);
                 let (letter, _) = letter.ok_or_else(|| format!("`{value}` is not one of E D T L n -"))?;
@@ -330,6 +412,22 @@ impl Reader<'_> {
         if let Some(other) = definitions.iter().find(|d| !DEFINITIONS.contains(d)) {
             return Err(format!("`{other}` is not a definition"));
         }
+        self.asked(line, &definitions, words)
+    }
+
+    fn form(&mut self, line: usize, words: Words<'_>) -> Result<(), String> {
+        self.asked(line, &[FORM], words)?;
+        let Block::Figures(which) = &self.block else { return Ok(()) };
+        let question = &self.expectations[which.start].question;
+        in_form(question)?;
+        if question.by.iter().any(|key| key != "unit" && key != "field") || question.by.len() > 1 {
+            return Err("the rows of a form are by unit or by field".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The rest of `figures` and `form`: a question, whom it is about, and that its figures follow.
+    fn asked(&mut self, line: usize, definitions: &[&str], mut words: Words<'_>) -> Result<(), String> {
         let mut question = self.question(&mut words)?;
         if words.take("by") {
             question.by = words.next("the keys")?.split(',').map(str::to_owned).collect();
@@ -352,7 +450,7 @@ impl Reader<'_> {
         }
         let first = self.expectations.len();
         for definition in definitions {
-            let question = Question { definition: definition.to_owned(), ..question.clone() };
+            let question = Question { definition: (*definition).to_owned(), ..question.clone() };
             let wanted = if question.by.is_empty() { Wanted::Total(Vec::new()) } else { Wanted::Rows(Vec::new()) };
             self.expectations.push(Expectation { line, question, wanted });
         }
@@ -362,13 +460,15 @@ impl Reader<'_> {
 
     fn row(&mut self, which: std::ops::Range<usize>, mut words: Words<'_>) -> Result<(), String> {
         let mut key = Vec::new();
+        let known =
+            if self.expectations[which.start].question.definition == FORM { &COLUMNS[..] } else { &FIGURES[..] };
         for _ in &self.expectations[which.start].question.by {
             let value = words.next("the key")?;
             key.push((value != "null").then(|| value.to_owned()));
         }
         let mut figures = Vec::new();
         while let Some(name) = words.0.next() {
-            if !FIGURES.contains(&name) {
+            if !known.contains(&name) {
                 return Err(format!("`{name}` is not a figure"));
             }
             let text = words.next("the number")?;
@@ -381,11 +481,31 @@ impl Reader<'_> {
             match &mut expectation.wanted {
                 Wanted::Rows(rows) => rows.push((key.clone(), figures.clone())),
                 Wanted::Total(all) => all.extend(figures.iter().cloned()),
-                Wanted::Letter(_) | Wanted::Apology(_) => return Err("no row can follow here".to_owned()),
+                Wanted::Letter(_) | Wanted::Apology(_) | Wanted::Columns(_) => {
+                    return Err("no row can follow here".to_owned());
+                }
             }
         }
         Ok(())
     }
+}
+
+/// A form has a period.
+fn in_form(question: &Question) -> Result<(), String> {
+    question.from.and(question.to).map(|_| ()).ok_or_else(|| "a form needs a period `FROM..TO`".to_owned())
+}
+
+/// `4,8`, `5,in_progress_no_deadline`, or `none`.
+fn form_columns(text: &str) -> Result<Option<[&'static str; 2]>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let (came, became) = text.split_once(',').ok_or_else(|| format!("`{text}` is not two columns"))?;
+    let of = |columns: &[(&'static str, &'static str)], text: &str| {
+        let found = columns.iter().find(|(number, _)| *number == text).map(|(_, name)| *name);
+        found.ok_or_else(|| format!("`{text}` is not a column here"))
+    };
+    Ok(Some([of(&CAME, came)?, of(&BECAME, became)?]))
 }
 
 fn zone(name: &str) -> Result<Zone, String> {

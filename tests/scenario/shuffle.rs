@@ -23,7 +23,7 @@ impl Dice {
 /// Another order in which the same may be recorded, with the same figures.
 ///
 /// Of each dossier, all up to `Received` stays first (nothing else is accepted before it, and a `Rejected` before it is
-/// not the same as one after it). What counts at the same tick keeps its order, because the position decides there. The
+/// not the same as one after it), and all from the first correction on stays last. What counts at the same tick keeps its order, because the position decides there. The
 /// dossiers are mixed with each other freely.
 pub(crate) fn shuffled(statements: &[Statement], seed: u64) -> Vec<Statement> {
     let mut dice = Dice(seed);
@@ -35,7 +35,10 @@ pub(crate) fn shuffled(statements: &[Statement], seed: u64) -> Vec<Statement> {
         let Some(reception) = history.iter().position(|s| matches!(s.event, Event::Received { .. })) else { continue };
         let received = history[reception].occurred_at;
         let counts_at = |s: &Statement| s.occurred_at.max(received);
-        let later = history.split_off(reception + 1);
+        let mut later = history.split_off(reception + 1);
+        // A correction, and what became possible by it, stays behind what it is about.
+        let corrected = later.iter().position(|s| matches!(s.event, Event::Corrected { .. })).unwrap_or(later.len());
+        let rest = later.split_off(corrected);
         let mut order: Vec<usize> = (0..later.len()).collect();
         dice.shuffle(&mut order);
         // Of what counts at one tick, the places are drawn, but not who stands in which.
@@ -47,6 +50,7 @@ pub(crate) fn shuffled(statements: &[Statement], seed: u64) -> Vec<Statement> {
             }
         }
         history.extend(order.into_iter().map(|i| later[i].clone()));
+        history.extend(rest);
     }
     let mut turns: Vec<Code> = statements.iter().map(|s| s.dossier.clone()).collect();
     dice.shuffle(&mut turns);

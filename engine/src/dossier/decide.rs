@@ -3,10 +3,10 @@
 //! The log records what happened; it does not police it. Only the impossible is refused; what merely does not fit is
 //! accepted with a flag. Order of the checks: form, then idempotence, then the expected version, then the state.
 
-use super::event::{Code, Command, Due, Event, EventType, Flag, Flags, Statement};
+use super::event::{Code, Command, Event, EventType, Flag, Flags, Statement};
 use super::state::{Act, Dossier, Entry, fingerprint};
 use super::timeline::{Comparison, Timeline};
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Date, Due, Timestamp, Zone};
 use uuid::Uuid;
 
 /// How far ahead of the engine's clock an event may claim to have happened: 5 minutes.
@@ -62,6 +62,18 @@ pub enum ViolationKind {
     TooMany(usize),
     /// Not JSON, or not a JSON object; what the parser said.
     NotJson(String),
+    /// A correction says both that the event is annulled and what stands in its place, or neither.
+    AnnulOrReplace,
+    /// The dossier has no event with this id.
+    NoSuchEvent,
+    /// What the engine wrote itself cannot be corrected.
+    EngineWrote,
+    /// What stands in the place of an event must be of its type.
+    NotOfEventType(EventType),
+    /// A correction is annulled and told anew, not replaced.
+    CorrectionOfCorrection,
+    /// It names another dossier.
+    OtherDossier,
 }
 
 /// Why a command was refused. A refusal changes nothing.
@@ -186,82 +198,123 @@ pub fn late_event_id(dossier: &str, promise: u32) -> Uuid {
 /// # Errors
 /// [`Rejection::Malformed`] with every violation found, or [`Rejection::TooLarge`].
 pub fn check(statement: &Statement) -> Result<(), Rejection> {
-    let mut violations = Vec::new();
-    let mut text_bytes = 0;
-    let mut code = |field: &str, value: Option<&str>, limit: usize, required: bool| {
-        text_bytes += value.map_or(0, str::len);
-        let kind = match value {
+    let mut form = Form::default();
+    form.optional("desk", statement.desk.as_ref());
+    form.optional("actor", statement.actor.as_ref());
+    form.code("dossier", Some(&statement.dossier), MAX_DOSSIER_CHARS, true);
+    form.instant("occurred_at", statement.occurred_at);
+    form.event(&statement.event);
+    if let Event::Corrected { reason_code, replacement, .. } = &statement.event {
+        form.required("reason_code", reason_code);
+        if let Some(restated) = replacement {
+            form.within = "replacement.";
+            form.optional("desk", restated.desk.as_ref());
+            form.optional("actor", restated.actor.as_ref());
+            form.instant("occurred_at", restated.occurred_at);
+            form.event(&restated.event);
+            if matches!(restated.event, Event::Corrected { .. }) {
+                form.wrong("type", ViolationKind::CorrectionOfCorrection);
+            }
+        }
+    }
+    if !form.violations.is_empty() {
+        return Err(Rejection::Malformed(form.violations));
+    }
+    if form.text_bytes > MAX_TEXT_BYTES {
+        return Err(Rejection::TooLarge { size: form.text_bytes, limit: MAX_TEXT_BYTES, unit: "bytes" });
+    }
+    Ok(())
+}
+
+/// Collects what is wrong with the form of a statement.
+#[derive(Default)]
+struct Form {
+    /// What the names of fields begin with.
+    within: &'static str,
+    violations: Vec<Violation>,
+    text_bytes: usize,
+}
+
+impl Form {
+    fn wrong(&mut self, field: &str, kind: ViolationKind) {
+        self.violations.push(Violation { field: format!("{}{field}", self.within), kind });
+    }
+
+    fn code(&mut self, field: &str, value: Option<&Code>, limit: usize, required: bool) {
+        self.text_bytes += value.map_or(0, |v| v.len());
+        let kind = match value.map(|v| &**v) {
             None | Some("") if required => ViolationKind::Missing,
             None => return,
             Some(text) if text.chars().count() > limit => ViolationKind::TooLong(limit),
             Some(text) if text.chars().any(char::is_control) || text.trim().is_empty() => ViolationKind::NotPrintable,
             Some(_) => return,
         };
-        violations.push(Violation { field: field.to_owned(), kind });
-    };
-    let mut optional = |field: &str, value: &Option<Code>| code(field, value.as_deref(), MAX_CODE_CHARS, false);
-    optional("desk", &statement.desk);
-    optional("actor", &statement.actor);
-    match &statement.event {
-        Event::Received { procedure, field, channel, .. } => {
-            optional("procedure", procedure);
-            optional("field", field);
-            optional("channel", channel);
-        }
-        Event::Rejected { unit, reason_code } => {
-            optional("unit", unit);
-            optional("reason_code", reason_code);
-        }
-        Event::SupplementRequested { reason_code, .. } | Event::Withdrawn { reason_code } => {
-            optional("reason_code", reason_code);
-        }
-        Event::ApologySent { letter_number, reason_code, signer, sent_via, .. } => {
-            optional("letter_number", letter_number);
-            optional("reason_code", reason_code);
-            optional("signer", signer);
-            optional("sent_via", sent_via);
-        }
-        Event::Returned { returned_via } => optional("returned_via", returned_via),
-        Event::Forwarded { .. }
-        | Event::Supplemented { .. }
-        | Event::PaymentRequested { .. }
-        | Event::Paid { .. }
-        | Event::Processed { .. }
-        | Event::Late { .. }
-        | Event::Stopped { .. } => {}
+        self.wrong(field, kind);
     }
-    code("dossier", Some(&statement.dossier), MAX_DOSSIER_CHARS, true);
-    match &statement.event {
-        Event::Received { unit, .. } => code("unit", Some(unit), MAX_CODE_CHARS, true),
-        Event::Forwarded { to_unit, .. } => code("to_unit", Some(to_unit), MAX_CODE_CHARS, true),
-        Event::Stopped { reason_code } => code("reason_code", Some(reason_code), MAX_CODE_CHARS, true),
-        Event::SupplementRequested { items, .. } => {
-            for (i, item) in items.iter().enumerate() {
-                code(&format!("items[{i}]"), Some(item), MAX_CODE_CHARS, true);
+
+    fn optional(&mut self, field: &str, value: Option<&Code>) {
+        self.code(field, value, MAX_CODE_CHARS, false);
+    }
+
+    fn required(&mut self, field: &str, value: &Code) {
+        self.code(field, Some(value), MAX_CODE_CHARS, true);
+    }
+
+    fn instant(&mut self, field: &str, at: Timestamp) {
+        if Timestamp::checked(at.0).is_none() {
+            self.wrong(field, ViolationKind::NotAnInstant);
+        }
+    }
+
+    /// The fields of an event of its own type; those of a correction are looked at by who called.
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Received { unit, procedure, field, channel, .. } => {
+                self.required("unit", unit);
+                self.optional("procedure", procedure.as_ref());
+                self.optional("field", field.as_ref());
+                self.optional("channel", channel.as_ref());
             }
-            if items.len() > MAX_ITEMS {
-                violations.push(Violation { field: "items".to_owned(), kind: ViolationKind::TooMany(MAX_ITEMS) });
+            Event::Rejected { unit, reason_code } => {
+                self.optional("unit", unit.as_ref());
+                self.optional("reason_code", reason_code.as_ref());
+            }
+            Event::SupplementRequested { items, reason_code } => {
+                self.optional("reason_code", reason_code.as_ref());
+                for (i, item) in items.iter().enumerate() {
+                    self.required(&format!("items[{i}]"), item);
+                }
+                if items.len() > MAX_ITEMS {
+                    self.wrong("items", ViolationKind::TooMany(MAX_ITEMS));
+                }
+            }
+            Event::Withdrawn { reason_code } => self.optional("reason_code", reason_code.as_ref()),
+            Event::ApologySent { letter_number, reason_code, signer, sent_via, .. } => {
+                self.optional("letter_number", letter_number.as_ref());
+                self.optional("reason_code", reason_code.as_ref());
+                self.optional("signer", signer.as_ref());
+                self.optional("sent_via", sent_via.as_ref());
+            }
+            Event::Returned { returned_via } => self.optional("returned_via", returned_via.as_ref()),
+            Event::Forwarded { to_unit, .. } => self.required("to_unit", to_unit),
+            Event::Stopped { reason_code } => self.required("reason_code", reason_code),
+            Event::Supplemented { .. }
+            | Event::PaymentRequested { .. }
+            | Event::Paid { .. }
+            | Event::Processed { .. }
+            | Event::Late { .. }
+            | Event::Corrected { .. } => {}
+        }
+        if let Some((field, due)) = event.due() {
+            let kind = match due {
+                Due::Instant(t) => Timestamp::checked(t.0).is_none().then_some(ViolationKind::NotAnInstant),
+                Due::Date(d) => Date::checked(d.0).is_none().then_some(ViolationKind::NotADate),
+            };
+            if let Some(kind) = kind {
+                self.wrong(field, kind);
             }
         }
-        _ => {}
     }
-    if Timestamp::checked(statement.occurred_at.0).is_none() {
-        violations.push(Violation { field: "occurred_at".to_owned(), kind: ViolationKind::NotAnInstant });
-    }
-    if let Some((field, due)) = statement.event.due() {
-        let kind = match due {
-            Due::Instant(t) => Timestamp::checked(t.0).is_none().then_some(ViolationKind::NotAnInstant),
-            Due::Date(d) => Date::checked(d.0).is_none().then_some(ViolationKind::NotADate),
-        };
-        violations.extend(kind.map(|kind| Violation { field: field.to_owned(), kind }));
-    }
-    if !violations.is_empty() {
-        return Err(Rejection::Malformed(violations));
-    }
-    if text_bytes > MAX_TEXT_BYTES {
-        return Err(Rejection::TooLarge { size: text_bytes, limit: MAX_TEXT_BYTES, unit: "bytes" });
-    }
-    Ok(())
 }
 
 /// Decides a command against what is known of its dossier. Pure: `now` is the engine's clock, `home` its zone.
@@ -276,8 +329,14 @@ pub fn decide(
 ) -> Result<Decision, Rejection> {
     let statement = &command.statement;
     check(statement)?;
-    if statement.occurred_at.since(now) > MAX_AHEAD_MS {
-        return Err(Rejection::TimeInFuture { occurred_at: statement.occurred_at, now });
+    let restated = match &statement.event {
+        Event::Corrected { replacement, .. } => replacement.as_deref(),
+        _ => None,
+    };
+    for occurred_at in std::iter::once(statement.occurred_at).chain(restated.map(|r| r.occurred_at)) {
+        if occurred_at.since(now) > MAX_AHEAD_MS {
+            return Err(Rejection::TimeInFuture { occurred_at, now });
+        }
     }
     if matches!(statement.event, Event::Late { .. }) {
         return Err(Rejection::EngineEvent);
@@ -300,6 +359,9 @@ pub fn decide(
     proposal.flags.set(Flag::RecordedLate, recorded_late);
     let mut log = Vec::with_capacity(1);
     match dossier {
+        Some(dossier) if matches!(statement.event, Event::Corrected { .. }) => {
+            proposal.flags.set(Flag::DueCorrectedLate, corrects_a_passed_due(dossier, statement, now, home));
+        }
         Some(dossier) if dossier.has(EventType::Received) => {
             let history = History::with(dossier, statement, home);
             proposal.flags = proposal.flags | history.flags();
@@ -332,19 +394,27 @@ fn possible(dossier: Option<&Dossier>, statement: &Statement) -> Result<(), Reje
             _ => Err(Rejection::DossierUnknown(code())),
         };
     };
-    let reception = dossier.entries.iter().find(|e| matches!(e.act, Act::Received(_)));
+    if let Event::Corrected { target_event_id, replacement, .. } = &statement.event {
+        return correctable(dossier, *target_event_id, replacement.as_deref().map(|r| &r.event), statement);
+    }
+    let standing = dossier.standing();
+    let reception = standing.iter().find(|e| matches!(e.act, Act::Received(_)));
     let Some(reception) = reception else {
-        // Only a `Rejected` opens a dossier without receiving it.
-        let at = dossier.entries.first().map_or(Timestamp::MIN, |e| e.occurred_at);
-        return match event_type {
-            EventType::Received => Ok(()),
-            _ => Err(Rejection::DossierEnded { dossier: code(), by: EventType::Rejected, at }),
+        // Only a `Rejected` opens a dossier without receiving it; if that or a `Received` was annulled, nothing is known.
+        return match (event_type, standing.iter().find(|e| e.act == Act::Rejected)) {
+            (EventType::Received, _) => Ok(()),
+            (_, Some(rejected)) => {
+                let (by, at) = (EventType::Rejected, rejected.occurred_at);
+                Err(Rejection::DossierEnded { dossier: code(), by, at })
+            }
+            (EventType::Rejected, None) => Ok(()),
+            (_, None) => Err(Rejection::DossierUnknown(code())),
         };
     };
     if event_type == EventType::Received {
         return Err(Rejection::DossierExists { dossier: code(), received_at: reception.occurred_at });
     }
-    let later = || dossier.entries.iter().filter(|e| e.position > reception.position);
+    let later = || standing.iter().filter(|e| e.position > reception.position || e.act != Act::Rejected);
     if event_type.ends()
         && let Some(end) = later().find(|e| e.act.event_type().ends())
     {
@@ -359,6 +429,85 @@ fn possible(dossier: Option<&Dossier>, statement: &Statement) -> Result<(), Reje
     Ok(())
 }
 
+/// Refuses a correction of what is not there, by what is of another type, or after which something would have happened
+/// twice that can happen once.
+fn correctable(
+    dossier: &Dossier,
+    target: Uuid,
+    replacement: Option<&Event>,
+    statement: &Statement,
+) -> Result<(), Rejection> {
+    let wrong =
+        |field: &str, kind: ViolationKind| Err(Rejection::Malformed(vec![Violation { field: field.to_owned(), kind }]));
+    let Some(target) = dossier.entries.iter().find(|e| e.event_id == target) else {
+        return wrong("target_event_id", ViolationKind::NoSuchEvent);
+    };
+    let told = target.act.event_type();
+    match replacement.map(Event::event_type) {
+        _ if told == EventType::Late => return wrong("target_event_id", ViolationKind::EngineWrote),
+        Some(_) if told == EventType::Corrected => return wrong("replacement", ViolationKind::CorrectionOfCorrection),
+        Some(other) if other != told => return wrong("replacement.type", ViolationKind::NotOfEventType(told)),
+        _ => {}
+    }
+    let corrected = corrected(dossier, statement);
+    let standing = corrected.standing();
+    let mut receptions = standing.iter().filter(|e| matches!(e.act, Act::Received(_)));
+    let (first, second) = (receptions.next(), receptions.next());
+    let dossier = || dossier.code.clone();
+    if let (Some(first), Some(_)) = (first, second) {
+        return Err(Rejection::DossierExists { dossier: dossier(), received_at: first.occurred_at });
+    }
+    let Some(reception) = first else { return Ok(()) };
+    let later = || standing.iter().filter(|e| e.position > reception.position || e.act != Act::Rejected);
+    let mut ends = later().filter(|e| e.act.event_type().ends());
+    if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
+        let by = end.act.event_type();
+        return Err(Rejection::DossierEnded { dossier: dossier(), by, at: end.occurred_at });
+    }
+    let mut returned = later().filter(|e| e.act == Act::Returned);
+    if let (Some(returned), Some(_)) = (returned.next(), returned.next()) {
+        return Err(Rejection::AlreadyReturned { dossier: dossier(), at: returned.occurred_at });
+    }
+    Ok(())
+}
+
+/// The dossier as it would be with this correction.
+fn corrected(dossier: &Dossier, statement: &Statement) -> Dossier {
+    let mut dossier = dossier.clone();
+    dossier.evolve(&statement.event, candidate(statement));
+    dossier
+}
+
+/// Whether a correction takes away or changes a promise that has passed.
+fn corrects_a_passed_due(dossier: &Dossier, statement: &Statement, now: Timestamp, home: &Zone) -> bool {
+    let Event::Corrected { target_event_id, .. } = &statement.event else { return false };
+    let due_of = |standing: &[Entry]| {
+        let target = standing.iter().find(|e| e.event_id == *target_event_id)?;
+        match target.act {
+            Act::Received(due) | Act::Supplemented(due) | Act::Paid(due) | Act::ApologySent(_, due) => due,
+            _ => None,
+        }
+    };
+    let before = due_of(&dossier.standing());
+    before.is_some_and(|due| due.last_moment(home) < now && due_of(&corrected(dossier, statement).standing()) != before)
+}
+
+/// The position of an event that is being decided: after all others.
+const CANDIDATE: u64 = u64::MAX;
+
+/// The entry that an event would be.
+fn candidate(statement: &Statement) -> Entry {
+    Entry {
+        position: CANDIDATE,
+        recorded_at: Timestamp::MAX,
+        occurred_at: statement.occurred_at,
+        event_id: statement.event_id,
+        fingerprint: 0,
+        flags: Flags::default(),
+        act: Act::of(&statement.event),
+    }
+}
+
 /// A dossier's history as it would be with one event more.
 struct History<'a> {
     entries: Vec<Entry>,
@@ -367,26 +516,16 @@ struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    /// The position of the event that is being decided: after all others.
-    const CANDIDATE: u64 = u64::MAX;
-
     fn with(dossier: &Dossier, statement: &Statement, home: &'a Zone) -> History<'a> {
-        let mut entries = Vec::with_capacity(dossier.entries.len() + 1);
-        entries.extend_from_slice(&dossier.entries);
+        let standing = dossier.standing();
+        let mut entries = Vec::with_capacity(standing.len() + 1);
+        entries.extend_from_slice(&standing);
         let received = entries.iter().find(|e| matches!(e.act, Act::Received(_))).map(|e| e.occurred_at);
-        entries.push(Entry {
-            position: History::CANDIDATE,
-            recorded_at: Timestamp::MAX,
-            occurred_at: statement.occurred_at,
-            event_id: statement.event_id,
-            fingerprint: 0,
-            flags: Flags::default(),
-            act: Act::of(&statement.event),
-        });
+        entries.push(candidate(statement));
         History { entries, home, received: received.unwrap_or(statement.occurred_at) }
     }
 
-    fn candidate(&self) -> &Entry {
+    fn newest(&self) -> &Entry {
         &self.entries[self.entries.len() - 1]
     }
 
@@ -403,7 +542,7 @@ impl<'a> History<'a> {
     }
 
     fn candidate_ends(&self) -> bool {
-        self.candidate().act.event_type().ends() || self.candidate().act == Act::Returned
+        self.newest().act.event_type().ends() || self.newest().act == Act::Returned
     }
 
     fn logged_late(entries: &[Entry], promise: u32) -> bool {
@@ -417,7 +556,7 @@ impl<'a> History<'a> {
 
     fn flags(&self) -> Flags {
         let mut flags = Flags::default();
-        let candidate = self.candidate();
+        let candidate = self.newest();
         let t = candidate.occurred_at.max(self.received);
         flags.set(Flag::BeforeReception, candidate.occurred_at < self.received);
         match candidate.act {
@@ -448,7 +587,7 @@ impl<'a> History<'a> {
             }
             Act::ApologySent(..) => {
                 if let Some(timeline) = self.by_date(&self.entries) {
-                    let this = timeline.letters.iter().find(|l| l.position == History::CANDIDATE);
+                    let this = timeline.letters.iter().find(|l| l.position == CANDIDATE);
                     flags.set(Flag::ApologyDefective, this.is_some_and(|l| !l.valid));
                     let giving = timeline.letters.iter().filter(|l| l.gave_promise).count();
                     let again = this.is_some_and(|l| l.gave_promise) && giving > RESCHEDULINGS_ALLOWED;
@@ -456,19 +595,19 @@ impl<'a> History<'a> {
                     flags.set(Flag::ApologyAfterResult, timeline.end.is_some_and(|e| e.at <= t));
                 }
             }
-            Act::Received(_) | Act::Late(_) => {}
+            Act::Received(_) | Act::Late(_) | Act::Corrected => {}
         }
         flags
     }
 
     /// Whether the candidate is an answer and no request of its kind stands open at its time.
     fn answers_nothing(&self) -> bool {
-        let (request, answer) = match self.candidate().act.event_type() {
+        let (request, answer) = match self.newest().act.event_type() {
             EventType::Supplemented => (EventType::SupplementRequested, EventType::Supplemented),
             EventType::Paid => (EventType::PaymentRequested, EventType::Paid),
             _ => return false,
         };
-        let t = self.candidate().occurred_at.max(self.received);
+        let t = self.newest().occurred_at.max(self.received);
         let newest = self
             .before()
             .iter()
@@ -502,7 +641,7 @@ fn lates(dossier: &Dossier, timeline: &Timeline, now: Timestamp, home: &Zone) ->
 /// The `Late` events that a dossier owes by `now`: one for each promise missed to the millisecond and not on record.
 #[must_use]
 pub fn overdue(dossier: &Dossier, now: Timestamp, home: &Zone) -> Vec<Proposal> {
-    Timeline::fold(&dossier.entries, home, Comparison::Instant)
+    Timeline::fold(&dossier.standing(), home, Comparison::Instant)
         .map_or_else(Vec::new, |timeline| lates(dossier, &timeline, now, home))
 }
 

@@ -2,42 +2,13 @@
 //!
 //! Plain values. How they look on the wire, in JSON or on disk is decided elsewhere (`gateway`, `record`).
 
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Due, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// A code: of a unit, a procedure, a reason. Kept verbatim, never parsed.
 pub type Code = Arc<str>;
-
-/// The moment by which processing must end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Due {
-    /// At this instant; kept if ended at it or before.
-    Instant(Timestamp),
-    /// On this local date, whose last tick still counts.
-    Date(Date),
-}
-
-impl Due {
-    /// The last tick at which the promise is kept; `home` is the zone of the data directory.
-    #[must_use]
-    pub fn last_moment(self, home: &Zone) -> Timestamp {
-        match self {
-            Due::Instant(t) => t,
-            Due::Date(d) => home.last_tick(d),
-        }
-    }
-
-    /// The date of the promise: its own, or that of its instant in `zone`.
-    #[must_use]
-    pub fn date(self, zone: &Zone) -> Date {
-        match self {
-            Due::Instant(t) => zone.date(t),
-            Due::Date(d) => d,
-        }
-    }
-}
 
 /// Who applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -196,6 +167,28 @@ pub enum Event {
         /// Why.
         reason_code: Code,
     },
+    /// An earlier event of the dossier is annulled, or another stands in its place; it stays on record.
+    Corrected {
+        /// The sender's id of the event that is corrected.
+        target_event_id: Uuid,
+        /// Why.
+        reason_code: Code,
+        /// What stands in its place; annulled if nothing does.
+        replacement: Option<Box<Restated>>,
+    },
+}
+
+/// What stands in the place of a corrected event: an event of the same type, told anew and whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Restated {
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The reception point that says so.
+    pub desk: Option<Code>,
+    /// The officer, as a code.
+    pub actor: Option<Code>,
+    /// What happened; never a correction itself.
+    pub event: Event,
 }
 
 /// The types of events, by their names in JSON.
@@ -215,11 +208,12 @@ pub enum EventType {
     Returned,
     Withdrawn,
     Stopped,
+    Corrected,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [EventType; 13] = [
+    pub const ALL: [EventType; 14] = [
         EventType::Received,
         EventType::Rejected,
         EventType::Forwarded,
@@ -233,6 +227,7 @@ impl EventType {
         EventType::Returned,
         EventType::Withdrawn,
         EventType::Stopped,
+        EventType::Corrected,
     ];
 
     /// Its name in JSON and on the command line.
@@ -252,6 +247,7 @@ impl EventType {
             EventType::Returned => "Returned",
             EventType::Withdrawn => "Withdrawn",
             EventType::Stopped => "Stopped",
+            EventType::Corrected => "Corrected",
         }
     }
 
@@ -292,6 +288,7 @@ impl Event {
             Event::Returned { .. } => EventType::Returned,
             Event::Withdrawn { .. } => EventType::Withdrawn,
             Event::Stopped { .. } => EventType::Stopped,
+            Event::Corrected { .. } => EventType::Corrected,
         }
     }
 
@@ -311,7 +308,8 @@ impl Event {
             | Event::Processed { .. }
             | Event::Returned { .. }
             | Event::Withdrawn { .. }
-            | Event::Stopped { .. } => return None,
+            | Event::Stopped { .. }
+            | Event::Corrected { .. } => return None,
         };
         due.map(|due| (if matches!(due, Due::Date(_)) { date } else { instant }, due))
     }
@@ -379,11 +377,13 @@ pub enum Flag {
     RescheduledAgain = 10,
     /// A letter after the end.
     ApologyAfterResult = 11,
+    /// A promise was corrected after it had passed.
+    DueCorrectedLate = 12,
 }
 
 impl Flag {
     /// Every flag, in the order of its bit.
-    pub const ALL: [Flag; 12] = [
+    pub const ALL: [Flag; 13] = [
         Flag::BeforeReception,
         Flag::RecordedLate,
         Flag::AfterRejection,
@@ -396,6 +396,7 @@ impl Flag {
         Flag::ApologyDefective,
         Flag::RescheduledAgain,
         Flag::ApologyAfterResult,
+        Flag::DueCorrectedLate,
     ];
 
     /// Its name in JSON.
@@ -414,6 +415,7 @@ impl Flag {
             Flag::ApologyDefective => "APOLOGY_DEFECTIVE",
             Flag::RescheduledAgain => "RESCHEDULED_AGAIN",
             Flag::ApologyAfterResult => "APOLOGY_AFTER_RESULT",
+            Flag::DueCorrectedLate => "DUE_CORRECTED_LATE",
         }
     }
 }

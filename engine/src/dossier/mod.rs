@@ -12,6 +12,8 @@ pub use decide::{
     Decision, MAX_AHEAD_MS, MAX_CODE_CHARS, MAX_DOSSIER_CHARS, MAX_ITEMS, MAX_TEXT_BYTES, Proposal, Rejection,
     Violation, ViolationKind, check, decide, late_event_id, next_miss, overdue,
 };
-pub use event::{ApplicantKind, Code, Command, Due, Event, EventType, Flag, Flags, Outcome, Statement};
-pub use state::{Act, Dossier, Entry, Keys, fingerprint};
+pub use event::{ApplicantKind, Code, Command, Event, EventType, Flag, Flags, Outcome, Restated, Statement};
+pub use state::{Act, Correction, Dossier, Entry, Keys, fingerprint};
 pub use timeline::{Comparison, End, EndKind, Letter, Promise, SupplementRequest, Timeline, Wait};
+
+pub use crate::time::Due;

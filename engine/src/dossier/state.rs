@@ -3,9 +3,10 @@
 //! Texts (reasons, letter numbers, desks) stay in the log; a fingerprint of the statement stands for them, so that a
 //! repeated event can be told from one that reuses its id.
 
-use super::event::{Code, Due, Event, EventType, Flags, Statement};
-use crate::time::Timestamp;
+use super::event::{Code, Event, EventType, Flags, Statement};
+use crate::time::{Due, Timestamp};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub enum Act {
     Withdrawn,
     /// The agency stopped.
     Stopped,
+    /// An earlier event does not count as it was told: see [`Correction`].
+    Corrected,
 }
 
 impl Act {
@@ -58,6 +61,7 @@ impl Act {
             Event::Returned { .. } => Act::Returned,
             Event::Withdrawn { .. } => Act::Withdrawn,
             Event::Stopped { .. } => Act::Stopped,
+            Event::Corrected { .. } => Act::Corrected,
         }
     }
 
@@ -78,6 +82,7 @@ impl Act {
             Act::Returned => EventType::Returned,
             Act::Withdrawn => EventType::Withdrawn,
             Act::Stopped => EventType::Stopped,
+            Act::Corrected => EventType::Corrected,
         }
     }
 }
@@ -101,6 +106,17 @@ pub struct Entry {
     pub act: Act,
 }
 
+/// What a recorded correction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// Where it stands in the log.
+    pub position: u64,
+    /// Where the event stands that it corrects.
+    pub target: u64,
+    /// What stands in its place, and when that happened; annulled if nothing does.
+    pub replacement: Option<(Timestamp, Act)>,
+}
+
 /// Where a dossier counts: the keys that its `Received` gave it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -121,8 +137,12 @@ pub struct Dossier {
     pub code: Code,
     /// Where it counts.
     pub keys: Keys,
-    /// Its events, by position.
+    /// Its events as they were recorded, by position.
     pub entries: Vec<Entry>,
+    /// What its `Corrected` do, by position.
+    pub corrections: Vec<Correction>,
+    /// The keys that each `Received`, or the correction of one, gave it, with the position of the record.
+    receptions: Vec<(u64, Keys)>,
     /// All flags of all its events.
     pub flags: Flags,
 }
@@ -131,22 +151,34 @@ impl Dossier {
     /// A dossier of which nothing is known yet.
     #[must_use]
     pub fn new(code: Code) -> Dossier {
-        Dossier { code, keys: Keys::default(), entries: Vec::new(), flags: Flags::default() }
+        Dossier {
+            code,
+            keys: Keys::default(),
+            entries: Vec::new(),
+            corrections: Vec::new(),
+            receptions: Vec::new(),
+            flags: Flags::default(),
+        }
     }
 
     /// Adds a recorded event. Infallible: what the log holds happened.
     pub fn evolve(&mut self, event: &Event, entry: Entry) {
+        self.flags = self.flags | entry.flags;
+        self.entries.push(entry);
         match event {
-            Event::Received { unit, procedure, field, channel, .. } => {
-                self.keys = Keys {
-                    unit: Some(Arc::clone(unit)),
-                    procedure: procedure.clone(),
-                    field: field.clone(),
-                    channel: channel.clone(),
-                };
-            }
-            Event::Rejected { unit: Some(unit), .. } if self.entries.is_empty() => {
+            Event::Received { .. } => self.receive(event, entry.position),
+            Event::Rejected { unit: Some(unit), .. } if self.entries.len() == 1 => {
                 self.keys.unit = Some(Arc::clone(unit));
+            }
+            Event::Corrected { target_event_id, replacement, .. } => {
+                let target = self.entries.iter().find(|e| e.event_id == *target_event_id).map(|e| e.position);
+                let Some(target) = target else { return };
+                let restated = replacement.as_ref().map(|r| (r.occurred_at, Act::of(&r.event)));
+                self.corrections.push(Correction { position: entry.position, target, replacement: restated });
+                match replacement {
+                    Some(restated) => self.receive(&restated.event, entry.position),
+                    None => self.settle_keys(),
+                }
             }
             Event::Rejected { .. }
             | Event::Forwarded { .. }
@@ -161,8 +193,60 @@ impl Dossier {
             | Event::Withdrawn { .. }
             | Event::Stopped { .. } => {}
         }
-        self.flags = self.flags | entry.flags;
-        self.entries.push(entry);
+    }
+
+    /// Takes the keys of a reception that was recorded, or told anew, at `position`.
+    fn receive(&mut self, event: &Event, position: u64) {
+        if let Event::Received { unit, procedure, field, channel, .. } = event {
+            let keys = Keys {
+                unit: Some(Arc::clone(unit)),
+                procedure: procedure.clone(),
+                field: field.clone(),
+                channel: channel.clone(),
+            };
+            self.receptions.push((position, keys));
+        }
+        self.settle_keys();
+    }
+
+    /// The keys are those of the reception that stands.
+    fn settle_keys(&mut self) {
+        let received = self.entries.iter().find(|e| matches!(self.stands(e).map(|e| e.act), Some(Act::Received(_))));
+        let told_at = received.map(|e| self.correction_of(e.position).map_or(e.position, |c| c.position));
+        let keys = told_at.and_then(|at| self.receptions.iter().find(|(position, _)| *position == at));
+        if let Some((_, keys)) = keys {
+            self.keys = keys.clone();
+        }
+    }
+
+    /// The correction that decides about the event at `position`: the newest that is not annulled itself.
+    fn correction_of(&self, position: u64) -> Option<&Correction> {
+        // A correction's own correction stands behind it, so this ends.
+        self.corrections.iter().rev().find(|c| c.target == position && self.correction_of(c.position).is_none())
+    }
+
+    /// An event as it stands, corrections applied; `None` if it is annulled or a correction. What stands in its place
+    /// has its position.
+    fn stands(&self, entry: &Entry) -> Option<Entry> {
+        if entry.act == Act::Corrected {
+            return None;
+        }
+        match self.correction_of(entry.position) {
+            None => Some(*entry),
+            Some(correction) => {
+                let (occurred_at, act) = correction.replacement?;
+                Some(Entry { occurred_at, act, ..*entry })
+            }
+        }
+    }
+
+    /// The events that stand, corrections applied, by position: what every figure is made of.
+    #[must_use]
+    pub fn standing(&self) -> Cow<'_, [Entry]> {
+        if self.corrections.is_empty() {
+            return Cow::Borrowed(&self.entries);
+        }
+        Cow::Owned(self.entries.iter().filter_map(|e| self.stands(e)).collect())
     }
 
     /// How many events it has: its version.
@@ -177,10 +261,10 @@ impl Dossier {
         self.entries.last().map(|e| e.position)
     }
 
-    /// Whether an event of this type is on record.
+    /// Whether an event of this type is on record and stands.
     #[must_use]
     pub fn has(&self, event_type: EventType) -> bool {
-        self.entries.iter().any(|e| e.act.event_type() == event_type)
+        self.standing().iter().any(|e| e.act.event_type() == event_type)
     }
 }
 

@@ -5,9 +5,8 @@
 //! missed by `c` if `missed <= c`, had been given by `c` if `given <= c`, and so on. That is sound because whatever
 //! happens after `c` never changes a miss at or before `c`.
 
-use super::event::Due;
 use super::state::{Act, Entry};
-use crate::time::{Timestamp, Zone};
+use crate::time::{Due, Timestamp, Zone};
 
 /// How a promise is compared with a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +132,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Folds the entries of a dossier; `None` if it was never received.
+    /// Folds the events of a dossier that stand ([`super::Dossier::standing`]); `None` if it was never received.
     #[must_use]
     pub fn fold(entries: &[Entry], home: &Zone, by: Comparison<'_>) -> Option<Timeline> {
         Timeline::fold_until(entries, home, by, Timestamp::MAX)
@@ -193,6 +192,12 @@ impl Promise {
     }
 }
 
+/// Whether an event counts beside its reception: all but the reception itself and a rejection recorded before it.
+/// (Other events can stand before the reception in the log only if an earlier reception was annulled.)
+fn counts(entry: &Entry, reception: &Entry) -> bool {
+    entry.position > reception.position || !matches!(entry.act, Act::Received(_) | Act::Rejected)
+}
+
 /// When an event counts: never before the reception.
 fn counts_at(entry: &Entry, received: Timestamp) -> Timestamp {
     entry.occurred_at.max(received)
@@ -203,7 +208,7 @@ fn end_of(entries: &[Entry], reception: &Entry) -> Option<(Timestamp, u64, EndKi
     let first = |kinds: &dyn Fn(Act) -> Option<EndKind>| {
         entries
             .iter()
-            .filter(|e| e.position > reception.position)
+            .filter(|e| counts(e, reception))
             .filter_map(|e| kinds(e.act).map(|k| (counts_at(e, reception.occurred_at), e.position, k)))
             .min_by_key(|(t, position, _)| (*t, *position))
     };
@@ -274,8 +279,8 @@ impl<'a> Fold<'a> {
     fn run(mut self, entries: &[Entry], c: Timestamp) -> Timeline {
         let received = self.reception.occurred_at;
         let end = end_of(entries, self.reception);
-        let after_reception = entries.iter().filter(|e| e.position > self.reception.position);
-        let mut order: Vec<(Timestamp, &Entry)> = after_reception.map(|e| (counts_at(e, received), e)).collect();
+        let counted = entries.iter().filter(|e| counts(e, self.reception));
+        let mut order: Vec<(Timestamp, &Entry)> = counted.map(|e| (counts_at(e, received), e)).collect();
         order.retain(|(t, _)| *t <= c);
         order.sort_by_key(|(t, e)| (*t, e.position));
         for (t, entry) in order {

@@ -14,8 +14,8 @@ use crate::record::Record;
 use crate::rules::DEFINITIONS;
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer, RatesQuery, Views,
-    obligations, unit_within,
+    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
+    RatesQuery, Views, obligations, unit_within,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -399,6 +399,12 @@ impl Engine {
         self.shared.views().rates(query)
     }
 
+    /// Form II.06a of a period.
+    #[must_use]
+    pub fn form(&self, query: &FormQuery) -> FormAnswer {
+        self.shared.views().form(query)
+    }
+
     /// Lists dossiers.
     #[must_use]
     pub fn list(&self, query: &ListQuery) -> Page {
@@ -419,7 +425,7 @@ impl Engine {
             Moment::Instant(t) => t,
             Moment::Date(d) => self.shared.home.last_tick(d),
         };
-        let (home, entries) = (&self.shared.home, &row.dossier.entries);
+        let (home, entries) = (&self.shared.home, &row.dossier.standing());
         let by_date = Timeline::fold_until(entries, home, Comparison::Date(home), as_of);
         let by_instant = Timeline::fold_until(entries, home, Comparison::Instant, as_of);
         let by_date = by_date.as_ref();

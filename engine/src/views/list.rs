@@ -1,7 +1,8 @@
 //! Worklists, and the dossiers behind a figure.
 
+use super::fact::{Fact, judged};
 use super::obligation::{ObligationState, obligations};
-use super::rates::{Verdict, is_overdue, judge, judged, returned_at};
+use super::rates::{Verdict, is_overdue, judge, returned_at};
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Flags, Timeline};
 use crate::rules::Definition;
@@ -184,7 +185,7 @@ pub struct Why {
 
 /// Why a dossier of the cohort counts as it does at `c`.
 fn why_of(timeline: &Timeline, definition: Definition, zone: &Zone, c: Timestamp) -> Option<Why> {
-    let (moment, verdict) = judge(timeline, definition, zone, c)?;
+    let (moment, verdict) = judge(&Fact::of(timeline, definition, zone, c), definition, c)?;
     let promise = judged(timeline, definition, c).map(|promise| {
         let index = timeline.promises.iter().position(|p| std::ptr::eq(p, promise)).unwrap_or(0);
         (u32::try_from(index + 1).unwrap_or(u32::MAX), promise.due, promise.missed.filter(|m| *m <= c))
@@ -302,7 +303,7 @@ impl Views {
         });
         by_state
             && query.outcome.is_none_or(|outcome| {
-                judge(timeline, query.definition, zone, c)
+                judge(&Fact::of(timeline, query.definition, zone, c), query.definition, c)
                     .is_some_and(|(moment, verdict)| window.holds(moment) && outcome.is_none_or(|o| o.admits(verdict)))
             })
     }

@@ -3,10 +3,14 @@
 //! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
 //! again from the log at any time with the same result.
 
+mod fact;
+mod form;
 mod list;
 mod obligation;
 mod rates;
 
+pub use crate::time::Moment;
+pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
 pub use obligation::{
     Obligation, ObligationCursor, ObligationFilter, ObligationItem, ObligationPage, ObligationQuery, ObligationState,
@@ -16,39 +20,11 @@ pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQu
 
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use crate::rules::{ComparedBy, Definition};
-use crate::time::{Date, Timestamp, Zone};
+use crate::time::{Timestamp, Zone};
+use fact::Line;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A bound of a query, as people write it: an instant, or a bare date of the query's zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// This instant.
-    Instant(Timestamp),
-    /// As a bound of a period the date's first tick, as `as_of` its last.
-    Date(Date),
-}
-
-impl Moment {
-    /// The instant as a bound of a period.
-    #[must_use]
-    pub fn bound(self, zone: &Zone) -> Timestamp {
-        match self {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => zone.first_tick(d),
-        }
-    }
-
-    /// The instant as an `as_of`.
-    #[must_use]
-    pub fn as_of(self, zone: &Zone) -> Timestamp {
-        match self {
-            Moment::Instant(t) => t,
-            Moment::Date(d) => zone.last_tick(d),
-        }
-    }
-}
 
 /// Which dossiers a query is about. An empty filter means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,8 +94,10 @@ impl Row {
     /// Folds a dossier. The keys are numbered when the row is put into the views.
     #[must_use]
     pub fn new(dossier: Arc<Dossier>, home: &Zone) -> Row {
-        let by_date = Timeline::fold(&dossier.entries, home, Comparison::Date(home));
-        let by_instant = Timeline::fold(&dossier.entries, home, Comparison::Instant);
+        let standing = dossier.standing();
+        let by_date = Timeline::fold(&standing, home, Comparison::Date(home));
+        let by_instant = Timeline::fold(&standing, home, Comparison::Instant);
+        drop(standing);
         Row { dossier, keys: [0; 4], by_date, by_instant }
     }
 
@@ -130,17 +108,17 @@ impl Row {
 
     /// The same, with the promises as they stood at `c`.
     fn timeline_at(&self, definition: Definition, home: &Zone, zone: &Zone, c: Timestamp) -> Option<Cow<'_, Timeline>> {
-        let entries = &self.dossier.entries;
+        let entries = self.dossier.standing();
         let (ready, by) = match definition.compared_by {
             ComparedBy::Instant => (Some(&self.by_instant), Comparison::Instant),
             ComparedBy::Date => ((zone == home).then_some(&self.by_date), Comparison::Date(zone)),
         };
         match ready {
             // Figures ask for the whole history of every row: nothing is looked through for that.
-            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(entries, c) => {
+            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(&entries, c) => {
                 ready.as_ref().map(Cow::Borrowed)
             }
-            _ => Timeline::fold_until(entries, home, by, c).map(Cow::Owned),
+            _ => Timeline::fold_until(&entries, home, by, c).map(Cow::Owned),
         }
     }
 }
@@ -169,12 +147,29 @@ impl Symbols {
     }
 }
 
+/// A filter in numbers, as a scan needs it.
+struct Sieve {
+    /// Which numbers are units within the prefix.
+    units: Option<Vec<bool>>,
+    /// Procedure, field and channel; a code that no dossier has is a number that none has.
+    others: [Option<u32>; 3],
+}
+
+impl Sieve {
+    fn admits(&self, keys: &[u32; 4]) -> bool {
+        self.units.as_ref().is_none_or(|units| units.get(keys[0] as usize).is_some_and(|within| *within))
+            && self.others.iter().zip(&keys[1..]).all(|(wanted, key)| wanted.is_none_or(|w| w == *key))
+    }
+}
+
 /// All dossiers, as of some position.
 #[derive(Clone, Debug)]
 pub struct Views {
     home: Zone,
     position: u64,
     rows: Vec<Row>,
+    /// Of each row what a scan reads, if it is simple.
+    lines: Vec<Option<Line>>,
     index: HashMap<Code, u32>,
     symbols: Symbols,
 }
@@ -183,7 +178,14 @@ impl Views {
     /// No dossiers; `home` is the zone of the data directory.
     #[must_use]
     pub fn new(home: Zone) -> Views {
-        Views { home, position: 0, rows: Vec::new(), index: HashMap::new(), symbols: Symbols::default() }
+        Views {
+            home,
+            position: 0,
+            rows: Vec::new(),
+            lines: Vec::new(),
+            index: HashMap::new(),
+            symbols: Symbols::default(),
+        }
     }
 
     /// The number of records that are in every answer.
@@ -216,16 +218,35 @@ impl Views {
             let keys = &row.dossier.keys;
             row.keys = [&keys.unit, &keys.procedure, &keys.field, &keys.channel]
                 .map(|code| self.symbols.number(code.as_ref()));
+            let line = Line::of(&row, &self.home);
             match self.index.get(&row.dossier.code) {
-                Some(at) => self.rows[*at as usize] = row,
+                Some(at) => {
+                    self.rows[*at as usize] = row;
+                    self.lines[*at as usize] = line;
+                }
                 None => {
                     let at = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
                     self.index.insert(Arc::clone(&row.dossier.code), at);
                     self.rows.push(row);
+                    self.lines.push(line);
                 }
             }
         }
         self.position = position;
+    }
+
+    fn sieve(&self, filter: &Filter) -> Sieve {
+        let number =
+            |code: &Option<Code>| code.as_ref().map(|code| self.symbols.numbers.get(code).copied().unwrap_or(u32::MAX));
+        let within = |prefix: &Code| {
+            let units = self.symbols.names.iter().map(|name| unit_within(name, prefix));
+            // 0 is no unit, and within none.
+            std::iter::once(false).chain(units).collect()
+        };
+        Sieve {
+            units: filter.unit.as_ref().map(within),
+            others: [number(&filter.procedure), number(&filter.field), number(&filter.channel)],
+        }
     }
 
     /// The dossier of a code.

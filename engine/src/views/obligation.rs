@@ -1,7 +1,7 @@
 //! The apology owed for a missed promise: definitions.md I.5.
 
 use super::{Filter, Moment, Row, Views, Window};
-use crate::dossier::{Code, Due, Keys, Timeline};
+use crate::dossier::{Code, Due, Keys, Promise, Timeline};
 use crate::rules::{DEFINITIONS, letter_deadline};
 use crate::time::{Timestamp, Zone};
 use std::sync::Arc;
@@ -56,29 +56,66 @@ pub struct Obligation {
     pub letter_at: Option<Timestamp>,
 }
 
+/// An obligation's standing at a cut, without the promise it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owed {
+    pub(super) missed_at: Timestamp,
+    pub(super) decided_at: Timestamp,
+    pub(super) state: ObligationState,
+    pub(super) defective: bool,
+}
+
+/// What a promise obliges to at `c`: missed at `missed`, the letter in time until `deadline`, the valid letter sent at
+/// `letter`, a defective one at `defective`; a moment that has not come is `Timestamp::MAX`.
+pub(super) fn owed(
+    missed: Timestamp,
+    deadline: Timestamp,
+    letter: Timestamp,
+    defective: Timestamp,
+    c: Timestamp,
+) -> Option<Owed> {
+    if missed > c || missed == Timestamp::MAX {
+        return None;
+    }
+    let decided_at = missed.max(deadline.plus(1));
+    let state = if c < decided_at {
+        ObligationState::Pending
+    } else if letter > c {
+        ObligationState::Missing
+    } else if letter <= deadline {
+        ObligationState::InTime
+    } else {
+        ObligationState::Late
+    };
+    let defective = state == ObligationState::Missing && defective <= c;
+    Some(Owed { missed_at: missed, decided_at, state, defective })
+}
+
+/// The standing of what each missed promise of a dossier obliges to; `by_date` is its history folded by dates of the
+/// directory's zone.
+pub(super) fn owed_by<'a>(by_date: &'a Timeline, home: &'a Zone, c: Timestamp) -> impl Iterator<Item = Owed> + 'a {
+    by_date.promises.iter().filter_map(move |promise| owed_for(promise, home, c))
+}
+
+fn owed_for(promise: &Promise, home: &Zone, c: Timestamp) -> Option<Owed> {
+    let or_never = |t: Option<Timestamp>| t.unwrap_or(Timestamp::MAX);
+    let deadline = letter_deadline(promise.due, home);
+    owed(or_never(promise.missed), deadline, or_never(promise.letter), or_never(promise.defective), c)
+}
+
 /// The obligations of a dossier at cut `c`; `by_date` is its history folded by dates of the directory's zone.
 pub fn obligations<'a>(by_date: &'a Timeline, home: &'a Zone, c: Timestamp) -> impl Iterator<Item = Obligation> + 'a {
     (1..).zip(&by_date.promises).filter_map(move |(number, promise)| {
-        let missed_at = promise.missed.filter(|m| *m <= c)?;
-        let deadline = letter_deadline(promise.due, home);
-        let decided_at = missed_at.max(deadline.plus(1));
-        let letter_at = promise.letter.filter(|t| *t <= c);
-        let state = match letter_at {
-            _ if c < decided_at => ObligationState::Pending,
-            Some(t) if t <= deadline => ObligationState::InTime,
-            Some(_) => ObligationState::Late,
-            None => ObligationState::Missing,
-        };
-        let defective = state == ObligationState::Missing && promise.defective.is_some_and(|t| t <= c);
+        let owed = owed_for(promise, home, c)?;
         Some(Obligation {
             promise: number,
             due: promise.due,
-            missed_at: Some(missed_at),
-            deadline,
-            decided_at: Some(decided_at),
-            state,
-            defective,
-            letter_at,
+            missed_at: Some(owed.missed_at),
+            deadline: letter_deadline(promise.due, home),
+            decided_at: Some(owed.decided_at),
+            state: owed.state,
+            defective: owed.defective,
+            letter_at: promise.letter.filter(|t| *t <= c),
         })
     })
 }

@@ -3,10 +3,11 @@
 //! Every integer has a moment of its own, which decides the period and the time group it counts in. Counts are exact
 //! integers; a rate is made of them only where it is shown.
 
-use super::obligation::{ObligationState, obligations};
-use super::{Filter, Moment, Row, Views, Window};
-use crate::dossier::{Code, Promise, Timeline};
-use crate::rules::{Cohort, Definition, Judged};
+use super::fact::{Fact, judged};
+use super::obligation::{ObligationState, Owed, owed_by};
+use super::{Filter, Moment, Views, Window};
+use crate::dossier::{Code, Timeline};
+use crate::rules::{Cohort, Definition};
 use crate::time::{Date, Timestamp, Zone};
 use std::collections::HashMap;
 
@@ -216,53 +217,40 @@ pub enum Verdict {
     NoDeadline,
 }
 
-/// The promise that a definition judges, of those given by `c`.
-pub(super) fn judged(timeline: &Timeline, definition: Definition, c: Timestamp) -> Option<&Promise> {
-    match definition.judged {
-        Judged::Current => timeline.current(c),
-        Judged::First => timeline.first(c),
-    }
-}
-
 /// Whether the promise that a definition judges was missed by `c`.
 pub(super) fn is_overdue(timeline: &Timeline, definition: Definition, c: Timestamp) -> bool {
     judged(timeline, definition, c).is_some_and(|p| p.missed_by(c))
 }
 
 /// The cohort's moment and the verdict, if the dossier is in the cohort at `c`, whatever the period.
-pub(super) fn judge(
-    timeline: &Timeline,
-    definition: Definition,
-    zone: &Zone,
-    c: Timestamp,
-) -> Option<(Timestamp, Verdict)> {
-    let end = timeline.end.filter(|e| e.at <= c);
-    let processed = end.filter(|e| e.kind.is_processed());
-    let promise = judged(timeline, definition, c);
+pub(super) fn judge(fact: &Fact, definition: Definition, c: Timestamp) -> Option<(Timestamp, Verdict)> {
+    let ended = fact.ended <= c;
+    let processed = ended && fact.processed;
+    let promised = fact.is_promised(c);
+    let missed = promised && fact.missed <= c;
     let moment = match definition.cohort {
-        Cohort::Processed => processed?.at,
-        Cohort::Received if end.is_none() || processed.is_some() || definition.judges_exits => timeline.received,
-        Cohort::Received => return None,
-        Cohort::Returned => returned_at(timeline, c)?,
-        Cohort::Decided => match promise.and_then(|p| p.missed).filter(|m| *m <= c) {
-            Some(missed) => missed,
-            None => processed?.at,
-        },
+        Cohort::Processed if processed => fact.ended,
+        Cohort::Received if !ended || processed || definition.judges_exits => fact.received,
+        Cohort::Returned => fact.handed_over(),
+        Cohort::Decided if missed => fact.missed,
+        Cohort::Decided if processed => fact.ended,
+        Cohort::Processed | Cohort::Received | Cohort::Decided => return None,
     };
     if moment > c {
         return None;
     }
-    let verdict = match promise {
-        None => Verdict::NoDeadline,
-        Some(promise) if promise.missed_by(c) => Verdict::Late,
-        Some(_) if definition.second_supplement_is_late && timeline.waits_for_second_supplement(c) => {
-            Verdict::LateBySupplement
-        }
-        Some(promise) => match end {
-            None => Verdict::OnTimeAndOpen,
-            Some(end) if zone.date(end.stopped) < promise.due.date(zone) => Verdict::Early,
-            Some(_) => Verdict::OnDue,
-        },
+    let verdict = if !promised {
+        Verdict::NoDeadline
+    } else if missed {
+        Verdict::Late
+    } else if fact.waits_again {
+        Verdict::LateBySupplement
+    } else if !ended {
+        Verdict::OnTimeAndOpen
+    } else if fact.stopped_on < fact.due_on {
+        Verdict::Early
+    } else {
+        Verdict::OnDue
     };
     Some((moment, verdict))
 }
@@ -274,18 +262,10 @@ pub(super) fn returned_at(timeline: &Timeline, c: Timestamp) -> Option<Timestamp
     (moment <= c).then_some(moment)
 }
 
-/// Each integer that a dossier adds 1 to, with the moment at which it does.
-fn contributions(
-    row: &Row,
-    timeline: &Timeline,
-    definition: Definition,
-    home: &Zone,
-    zone: &Zone,
-    window: Window,
-    mut add: impl FnMut(Figure, Timestamp),
-) {
+/// Each integer that a dossier adds 1 to, with the moment at which it does; but for its obligations.
+fn contributions(fact: &Fact, definition: Definition, window: Window, add: &mut impl FnMut(Figure, Timestamp)) {
     let c = window.c;
-    if timeline.received > c {
+    if fact.received > c {
         return;
     }
     let mut in_period = |figure, moment| {
@@ -293,14 +273,10 @@ fn contributions(
             add(figure, moment);
         }
     };
-    in_period(Figure::Received, timeline.received);
-    if let Some(end) = timeline.end {
-        in_period(if end.kind.is_processed() { Figure::Resolved } else { Figure::Withdrawn }, end.at);
-    }
-    if let Some(moment) = returned_at(timeline, c) {
-        in_period(Figure::Returned, moment);
-    }
-    if let Some((moment, verdict)) = judge(timeline, definition, zone, c) {
+    in_period(Figure::Received, fact.received);
+    in_period(if fact.processed { Figure::Resolved } else { Figure::Withdrawn }, fact.ended);
+    in_period(Figure::Returned, fact.handed_over());
+    if let Some((moment, verdict)) = judge(fact, definition, c) {
         in_period(Figure::Cohort, moment);
         match verdict {
             Verdict::Early => {
@@ -316,39 +292,58 @@ fn contributions(
             Verdict::NoDeadline => in_period(Figure::NoDeadline, moment),
         }
     }
-    for obligation in row.by_date.iter().flat_map(|t| obligations(t, home, c)) {
-        let state = match obligation.state {
-            ObligationState::Forecast => continue,
-            ObligationState::Pending => {
-                // Of the stock at the cut, whatever the period.
-                obligation.missed_at.into_iter().for_each(|missed| add(Figure::ApologyPending, missed));
-                continue;
-            }
-            ObligationState::InTime => Figure::ApologyInTime,
-            ObligationState::Late => Figure::ApologyLate,
-            ObligationState::Missing => Figure::ApologyMissing,
-        };
-        if let Some(decided_at) = obligation.decided_at.filter(|a| window.holds(*a)) {
-            add(Figure::ApologyDue, decided_at);
-            add(state, decided_at);
-            if obligation.defective {
-                add(Figure::ApologyDefective, decided_at);
-            }
+    // The stock, whatever the period.
+    if fact.ended > c {
+        add(Figure::Open, fact.received);
+        if !fact.is_promised(c) {
+            add(Figure::OpenNoDeadline, fact.received);
+        } else if fact.missed <= c {
+            add(Figure::OpenOverdue, fact.received);
         }
     }
-    // The rest of the stock.
-    if timeline.is_open(c) {
-        add(Figure::Open, timeline.received);
-        match judged(timeline, definition, c) {
-            None => add(Figure::OpenNoDeadline, timeline.received),
-            Some(promise) if promise.missed_by(c) => add(Figure::OpenOverdue, timeline.received),
-            Some(_) => {}
+}
+
+/// The integers of an obligation, with their moments.
+fn obligation(owed: Owed, window: Window, add: &mut impl FnMut(Figure, Timestamp)) {
+    let state = match owed.state {
+        ObligationState::Forecast => return,
+        // Of the stock at the cut, whatever the period.
+        ObligationState::Pending => return add(Figure::ApologyPending, owed.missed_at),
+        ObligationState::InTime => Figure::ApologyInTime,
+        ObligationState::Late => Figure::ApologyLate,
+        ObligationState::Missing => Figure::ApologyMissing,
+    };
+    if window.holds(owed.decided_at) {
+        add(Figure::ApologyDue, owed.decided_at);
+        add(state, owed.decided_at);
+        if owed.defective {
+            add(Figure::ApologyDefective, owed.decided_at);
         }
     }
 }
 
 /// A group's key as numbers, one a key asked for; time keys count periods since 1970.
 type Numbers = [i32; 8];
+
+/// Figures by group. Neighbours often fall into one group, so the last one is tried before the map.
+#[derive(Default)]
+struct Groups {
+    places: HashMap<Numbers, usize>,
+    figures: Vec<(Numbers, Figures)>,
+    last: usize,
+}
+
+impl Groups {
+    fn at(&mut self, numbers: Numbers) -> &mut Figures {
+        if self.figures.get(self.last).is_none_or(|(n, _)| *n != numbers) {
+            self.last = *self.places.entry(numbers).or_insert(self.figures.len());
+            if self.last == self.figures.len() {
+                self.figures.push((numbers, Figures::default()));
+            }
+        }
+        &mut self.figures[self.last].1
+    }
+}
 
 impl Views {
     /// Answers a question about rates.
@@ -359,32 +354,46 @@ impl Views {
         let to = query.to.map(|m| m.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(from, to, as_of);
+        let sieve = self.sieve(&query.filter);
         let mut total = Figures::default();
-        let mut groups: HashMap<Numbers, Figures> = HashMap::new();
+        let mut groups = Groups::default();
         let by_time = query.by.iter().any(|key| key.is_time());
-        let mut added: Vec<(Figure, Timestamp)> = Vec::new();
-        for row in self.rows.iter().filter(|r| query.filter.admits(&r.dossier)) {
-            let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
-            added.clear();
-            contributions(row, &timeline, query.definition, &self.home, &zone, window, |figure, moment| {
-                added.push((figure, moment));
-            });
-            for (figure, _) in &added {
-                total.count(*figure);
-            }
-            if query.by.is_empty() {
-                continue;
-            }
+        let mut added: Vec<(Figure, Timestamp)> = Vec::with_capacity(Figure::COUNT);
+        // Lines hold dates of the directory's zone.
+        let at_home = zone == self.home;
+        for (row, line) in self.rows.iter().zip(&self.lines) {
+            let mut add = |figure, moment| added.push((figure, moment));
+            let keys = match line.as_ref().filter(|_| at_home) {
+                Some(line) if !sieve.admits(&line.keys) => continue,
+                Some(line) => {
+                    contributions(&line.fact(query.definition), query.definition, window, &mut add);
+                    line.owed(window.c).into_iter().for_each(|owed| obligation(owed, window, &mut add));
+                    line.keys
+                }
+                None if !sieve.admits(&row.keys) => continue,
+                None => {
+                    let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
+                    let fact = Fact::of(&timeline, query.definition, &zone, window.c);
+                    contributions(&fact, query.definition, window, &mut add);
+                    let owed = row.by_date.iter().flat_map(|t| owed_by(t, &self.home, window.c));
+                    owed.for_each(|owed| obligation(owed, window, &mut add));
+                    row.keys
+                }
+            };
             // What counts at one moment counts in one group; without time keys all of a dossier does.
-            for counted in added.chunk_by(|a, b| !by_time || a.1 == b.1) {
-                let group = groups.entry(numbers(row, &query.by, counted[0].1, &zone)).or_default();
+            for counted in added.chunk_by(|a, b| !by_time || a.1 == b.1).filter(|_| !query.by.is_empty()) {
+                let group = groups.at(numbers(keys, &query.by, counted[0].1, &zone));
                 for (figure, _) in counted {
                     group.count(*figure);
                 }
             }
+            for (figure, _) in added.drain(..) {
+                total.count(figure);
+            }
         }
+        let groups = groups.figures.into_iter();
         let mut groups: Vec<Group> =
-            groups.into_iter().map(|(numbers, figures)| Group { key: self.key(&query.by, numbers), figures }).collect();
+            groups.map(|(numbers, figures)| Group { key: self.key(&query.by, numbers), figures }).collect();
         // `None` is less than any text: null comes first.
         groups.sort_by(|a, b| a.key.cmp(&b.key));
         RatesAnswer { from, to, as_of, zone, position: self.position, total, groups }
@@ -407,9 +416,9 @@ impl Views {
     }
 }
 
-fn numbers(row: &Row, by: &[GroupKey], moment: Timestamp, zone: &Zone) -> Numbers {
+fn numbers(keys: [u32; 4], by: &[GroupKey], moment: Timestamp, zone: &Zone) -> Numbers {
     let mut numbers = [0; 8];
-    let symbol = |at: usize| i32::try_from(row.keys[at]).unwrap_or(i32::MAX);
+    let symbol = |at: usize| i32::try_from(keys[at]).unwrap_or(i32::MAX);
     for (slot, key) in numbers.iter_mut().zip(by) {
         *slot = match key {
             GroupKey::Unit => symbol(0),

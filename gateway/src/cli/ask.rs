@@ -29,6 +29,11 @@ pub(super) struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// The unit that was named, or nothing.
+    pub(super) fn unit(&self) -> &str {
+        self.unit.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn filter(self) -> pb::DossierFilter {
         pb::DossierFilter {
             unit: self.unit.unwrap_or_default(),

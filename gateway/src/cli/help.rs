@@ -57,13 +57,15 @@ fn translated(command: Command, path: &str, lang: Lang) -> Command {
             argument(arg, path, lang).help_heading(heading)
         })
         .mut_subcommands(|inner| {
-            // Below `help` stand the commands once more.
-            let path = match (path, inner.get_name()) {
-                ("" | "help", name) => name.to_owned(),
-                (path, name) => format!("{path} {name}"),
-            };
+            // Below `help`, or `report help`, stand the commands beside it once more.
+            let path = below(path.strip_suffix("help").unwrap_or(path).trim_end(), inner.get_name());
             translated(inner, &path, lang)
         })
+}
+
+/// The path of a command below another.
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path} {name}") }
 }
 
 /// An argument with its text, and behind it what clap would have written there.
@@ -206,9 +208,8 @@ mod tests {
                 found.push((path.to_owned(), format!("{id}={}", value.get_name()), text(value.get_help())));
             }
         }
-        for inner in command.get_subcommands().filter(|_| path != "help") {
-            let name = inner.get_name();
-            walk(inner, &if path.is_empty() { name.to_owned() } else { format!("{path} {name}") }, found);
+        for inner in command.get_subcommands().filter(|_| !path.ends_with("help")) {
+            walk(inner, &below(path, inner.get_name()), found);
         }
     }
 

@@ -3,10 +3,12 @@
 mod ask;
 mod demo;
 mod dice;
+mod due;
 mod help;
 mod import;
 mod output;
 mod record;
+mod report;
 mod serve;
 mod simulate;
 mod verify;
@@ -57,12 +59,16 @@ enum Command {
     Import(import::ImportArgs),
     /// On-time rates and apology obligations.
     Rates(ask::RatesArgs),
+    /// Official form II.06a and the scores of Decision 766 and PAR INDEX, for any period.
+    Report(report::ReportArgs),
     /// Worklists, and the dossiers behind a figure.
     Dossiers(ask::DossiersArgs),
     /// All about one dossier.
     Dossier(ask::DossierArgs),
     /// Apologies owed and foreseen.
     Obligations(ask::ObligationsArgs),
+    /// When a term ends, and why, by the working calendar.
+    Due(due::DueArgs),
     /// Watch rates, obligations and events live.
     Watch(watch::WatchArgs),
     /// Replay the log as NDJSON.
@@ -247,9 +253,11 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Record(args) => record::run(args, lang).await,
         Command::Import(args) => import::run(args, lang).await,
         Command::Rates(args) => ask::rates(args, lang).await,
+        Command::Report(args) => report::run(args, lang).await,
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,
+        Command::Due(args) => due::run(args, lang),
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
         Command::Verify(args) => verify::run(args, lang).await,

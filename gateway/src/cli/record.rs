@@ -38,7 +38,7 @@ pub(super) struct RecordArgs {
 }
 
 /// Reads a line without its end; `None` at the end of the file, `Some(Err)` for one that is too long or not UTF-8.
-fn next_line(reader: &mut impl BufRead) -> std::io::Result<Option<Result<String, Rejection>>> {
+pub(super) fn next_line(reader: &mut impl BufRead) -> std::io::Result<Option<Result<String, Rejection>>> {
     let mut bytes = Vec::new();
     if reader.by_ref().take(LINE_BYTES + 1).read_until(b'\n', &mut bytes)? == 0 {
         return Ok(None);

@@ -350,6 +350,7 @@ fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Res
     };
     let place = say::event_named(number, &name);
     let event_type = match EventType::parse(&name) {
+        Some(EventType::Corrected) => return Err(place.before(&say::corrections_are_sent())),
         Some(EventType::Late) => return Err(place.before(&say::late_is_the_engines())),
         Some(event_type) => event_type,
         None => return Err(place.before(&say::unknown_type())),

@@ -393,8 +393,10 @@ impl Values {
             },
             EventType::Returned => Event::Returned { returned_via: self.code("returned_via") },
             EventType::Withdrawn => Event::Withdrawn { reason_code: self.code("reason_code") },
-            // A mapping cannot name `Late`; written as what is left, it needs no branch that panics.
-            EventType::Stopped | EventType::Late => Event::Stopped { reason_code: self.needed("reason_code") },
+            // A mapping cannot name the last two; written as what is left, they need no branch that panics.
+            EventType::Stopped | EventType::Late | EventType::Corrected => {
+                Event::Stopped { reason_code: self.needed("reason_code") }
+            }
         }
     }
 }

@@ -295,7 +295,7 @@ reason_code = "a"
 #[test]
 fn every_field_of_every_type() {
     let mut csv = "id,what,at,a,b,none\n".to_owned();
-    for t in EventType::ALL.iter().filter(|t| **t != EventType::Late) {
+    for t in EventType::ALL.iter().filter(|t| ![EventType::Late, EventType::Corrected].contains(t)) {
         writeln!(csv, "D,{t},2025-09-10,a,b,").expect("write");
     }
     let table = import(&csv, EVERY_FIELD);

@@ -70,7 +70,7 @@ pub(super) fn fields_of(event_type: EventType) -> Vec<Field> {
         EventType::Supplemented | EventType::Paid => DUES,
         EventType::PaymentRequested => &[field("stops_clock", Kind::Bool)],
         EventType::Processed => &[field("outcome", Kind::Outcome)],
-        EventType::Late => &[],
+        EventType::Late | EventType::Corrected => &[],
         EventType::ApologySent => &[
             field("letter_number", Kind::Code),
             field("reason_code", Kind::Code),

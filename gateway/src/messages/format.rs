@@ -13,12 +13,17 @@ pub fn percent(part: u64, whole: u64, lang: Lang) -> String {
         return not_applicable().into_lang(lang);
     }
     let (part, whole) = (u128::from(part), u128::from(whole));
-    let hundredths = (part * 20_000 + whole) / (2 * whole);
+    format!("{} %", decimals((part * 20_000 + whole) / (2 * whole), lang))
+}
+
+/// Hundredths as a number with two decimals.
+#[must_use]
+pub fn decimals(hundredths: u128, lang: Lang) -> String {
     let point = match lang {
         Lang::Vi => ',',
         Lang::En => '.',
     };
-    format!("{}{point}{:02} %", hundredths / 100, hundredths % 100)
+    format!("{}{point}{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// Where there is nothing to count.
@@ -83,6 +88,12 @@ pub fn date(date: Date, lang: Lang) -> String {
     }
 }
 
+/// A date in both languages.
+#[must_use]
+pub fn dated(day: Date) -> Text {
+    Text::each(|lang| date(day, lang))
+}
+
 /// An instant to the second, `10/09/2025 09:00:00` or `2025-09-10 09:00:00`, in a zone.
 pub(super) fn clock(at: Timestamp, zone: &Zone) -> Text {
     let zone: Tz = zone.name().parse().unwrap_or(Tz::UTC);
@@ -98,7 +109,7 @@ pub(super) fn clock(at: Timestamp, zone: &Zone) -> Text {
 /// A due.
 pub(super) fn due(due: Due, zone: &Zone) -> Text {
     match due {
-        Due::Date(day) => Text::each(|lang| date(day, lang)),
+        Due::Date(day) => dated(day),
         Due::Instant(t) => clock(t, zone),
     }
 }

@@ -372,6 +372,12 @@ fn violation(violation: &Violation) -> Text {
         | ViolationKind::NotAUuid
         | ViolationKind::NotOneOf(_)
         | ViolationKind::NotOfType(_)
+        | ViolationKind::AnnulOrReplace
+        | ViolationKind::NoSuchEvent
+        | ViolationKind::EngineWrote
+        | ViolationKind::NotOfEventType(_)
+        | ViolationKind::CorrectionOfCorrection
+        | ViolationKind::OtherDossier
         | ViolationKind::NotJson(_) => super::violation(violation),
     };
     let field = &violation.field;

@@ -57,7 +57,7 @@ pub(crate) fn not_understood_at(line: usize, message: &str, said: &str) -> Text 
 }
 
 /// The sentences of the reader that mappings meet, in Vietnamese; others stay as they are.
-fn of_toml(message: &str) -> String {
+pub(super) fn of_toml(message: &str) -> String {
     let listing = |rest: &str, what: &str| {
         let rest = rest.replacen(", expected one of ", &format!("; {what} "), 1);
         rest.replacen(", expected ", &format!("; {what} "), 1).replace("` or `", "` hoặc `")
@@ -156,8 +156,16 @@ pub(crate) fn late_is_the_engines() -> Text {
     Text::new("chỉ hệ thống ghi Late; hãy bỏ sự kiện này", "only the engine writes Late; remove this event")
 }
 
+pub(crate) fn corrections_are_sent() -> Text {
+    Text::new(
+        "đính chính phải nêu một sự kiện trong nhật ký; hãy gửi bằng `dunghen record`",
+        "a correction names an event of the log; send it with `dunghen record`",
+    )
+}
+
 pub(crate) fn unknown_type() -> Text {
-    let types = listed(EventType::ALL.iter().filter(|t| **t != EventType::Late).map(|t| t.name()));
+    let told = |t: &&EventType| ![EventType::Late, EventType::Corrected].contains(*t);
+    let types = listed(EventType::ALL.iter().filter(told).map(|t| t.name()));
     Text::new(
         format!("không có loại này; các loại là {types}"),
         format!("there is no such type; the types are {types}"),

@@ -12,6 +12,7 @@
 pub mod calls;
 pub mod commands;
 pub mod directory;
+pub mod due;
 pub mod format;
 pub mod help;
 pub mod import;
@@ -19,6 +20,8 @@ mod lang;
 pub mod mapping;
 pub mod questions;
 mod refusals;
+pub mod report;
+pub mod rules;
 pub mod tables;
 pub mod usage;
 

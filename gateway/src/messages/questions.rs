@@ -11,6 +11,12 @@ pub fn no_moment() -> Text {
     Text::new("phải là thời điểm hoặc ngày YYYY-MM-DD", "must be an instant or a date YYYY-MM-DD")
 }
 
+/// A field that must be there.
+#[must_use]
+pub fn required() -> Text {
+    Text::new("bắt buộc phải có", "is required")
+}
+
 /// The end of a period that lies before its beginning.
 #[must_use]
 pub fn ends_before_it_begins() -> Text {

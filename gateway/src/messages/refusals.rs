@@ -142,6 +142,30 @@ pub fn violation(violation: &Violation) -> Text {
         ViolationKind::TooMany(limit) => {
             Text::new(format!("nhiều hơn {limit} mục"), format!("has more than {limit} items"))
         }
+        ViolationKind::AnnulOrReplace => Text::new(
+            "đính chính phải ghi hoặc annul: true (hủy sự kiện), hoặc replacement (sự kiện đúng thay thế)",
+            "a correction says either annul: true (the event counts no more) or replacement (the event as it should be)",
+        ),
+        ViolationKind::NoSuchEvent => Text::new(
+            "hồ sơ này không có sự kiện mang mã đó; hãy xem lịch sử hồ sơ",
+            "the dossier has no event with this id; look at its history",
+        ),
+        ViolationKind::EngineWrote => Text::new(
+            "sự kiện trễ hạn (Late) do hệ thống ghi, không đính chính được; hãy đính chính sự kiện gốc",
+            "Late was written by the engine and cannot be corrected; correct the event that is wrong",
+        ),
+        ViolationKind::NotOfEventType(told) => Text::new(
+            format!("phải cùng loại với sự kiện được đính chính: {told}"),
+            format!("must be of the type of the event that is corrected: {told}"),
+        ),
+        ViolationKind::CorrectionOfCorrection => Text::new(
+            "không thay thế được một đính chính; hãy hủy (annul) đính chính đó rồi đính chính lại",
+            "a correction cannot be replaced; annul it, then correct anew",
+        ),
+        ViolationKind::OtherDossier => Text::new(
+            "phải cùng hồ sơ; nếu sai mã hồ sơ, hãy dùng `dunghen rekey`",
+            "must be the same dossier; to mend a wrong code use `dunghen rekey`",
+        ),
         ViolationKind::NotJson(said) => Text::new(
             format!("dòng này không phải một đối tượng JSON ({})", not_json_vi(said)),
             format!("the line is not a JSON object ({said})"),
@@ -154,6 +178,7 @@ fn json_type_vi(json: &str) -> &str {
         "string" => "chuỗi",
         "boolean" => "true hoặc false",
         "array of strings" => "mảng chuỗi",
+        "object" => "đối tượng",
         other => other,
     }
 }

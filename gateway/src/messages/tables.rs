@@ -5,7 +5,7 @@ use super::format::{counted, local};
 use dunghen_engine::time::{Timestamp, Zone};
 
 /// A row of short texts, Vietnamese before English.
-fn row<const N: usize>(texts: [(&str, &str); N]) -> [Text; N] {
+pub(super) fn row<const N: usize>(texts: [(&str, &str); N]) -> [Text; N] {
     texts.map(|(vi, en)| Text::new(vi, en))
 }
 

@@ -199,7 +199,8 @@ impl Ledger {
                 self.returned = true;
             }
             Event::Forwarded { .. } => self.flag(Flag::AfterEnd, self.ended.is_some()),
-            Event::PaymentRequested { stops_clock: false } | Event::Late { .. } => {}
+            // A simulated desk corrects nothing.
+            Event::PaymentRequested { stops_clock: false } | Event::Late { .. } | Event::Corrected { .. } => {}
         }
     }
 
