@@ -2,6 +2,7 @@
 //! test's own behind the real engine and server.
 
 use crate::support::{event, record_of, request};
+use dunghen::messages::Lang;
 use dunghen::pb;
 use dunghen::serve;
 use dunghen::source::Source;
@@ -62,6 +63,7 @@ impl EventLog for Home {
 
 struct Served {
     home: Arc<Home>,
+    url: String,
     source: Source,
     stop: watch::Sender<bool>,
 }
@@ -80,7 +82,8 @@ impl Served {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve::serve(listener, Arc::new(engine), stopped));
-        Served { home, source: Source::connect(&url).await.unwrap(), stop }
+        let source = Source::connect(&url).await.unwrap();
+        Served { home, url, source, stop }
     }
 
     async fn health(&self, service: &str) -> ServingStatus {
@@ -201,6 +204,14 @@ async fn damage_found_while_reading_is_named() {
     assert_eq!((damaged.code(), reason(&damaged).as_str()), (Code::DataLoss, "LOG_DAMAGED"));
     assert!(damaged.message().contains("position 1"), "{damaged:?}");
     assert!(records.next().await.is_none(), "nothing is served behind damage");
+    // A status in the trailers of a stream speaks the language of the caller, too.
+    let vietnamese = Source::connect_in(&served.url, Lang::Vi).await.unwrap();
+    let mut records = vietnamese.replay(pb::ReplayRequest::default()).await.unwrap();
+    assert_eq!(record_of(records.next().await.unwrap().unwrap()).position, 0);
+    let damaged = records.next().await.unwrap().unwrap_err();
+    assert_eq!((damaged.code(), reason(&damaged).as_str()), (Code::DataLoss, "LOG_DAMAGED"));
+    assert!(damaged.message().starts_with("Nhật ký hỏng tại vị trí 1"), "{damaged:?}");
+    assert_eq!(damaged.get_details_localized_message().unwrap().locale, "vi", "the first one");
     let history = pb::GetDossierRequest { dossier: "B".into(), ..Default::default() };
     assert_eq!(served.source.get_dossier(history).await.unwrap_err().code(), Code::DataLoss);
 }

@@ -373,7 +373,7 @@ fn what_cannot_be_reported_is_refused() {
         refused(&["--period", "2025-01-01..2025-03-14", "--cut-off-day", "15"]).contains("leave --cut-off-day out")
     );
     assert!(refused(&["--period", "9999"]).contains("ends before 9999-12-31"));
-    assert!(refused(&["--period", "2025", "--by", "channel"]).contains("field or unit"));
+    assert!(refused(&["--period", "2025", "--by", "channel"]).contains("one of field, unit"));
     let vi = office.refused("ii-06a", &["--period", "Q3"], "vi");
     assert!(vi.contains("«Q3» không phải kỳ báo cáo; hãy viết như 2025-Q3"), "{vi}");
     assert!(office.refused("par-index", &["--period", "2025", "--full", "much"], "en").contains("such as 1.0"));

@@ -7,6 +7,7 @@ mod due;
 mod failing;
 mod form;
 mod grpc;
+mod languages;
 mod recount;
 mod recount_test;
 mod refusals;

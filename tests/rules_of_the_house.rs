@@ -106,6 +106,24 @@ fn the_engine_depends_on_no_network() {
     }
 }
 
+/// Texts for people stand in one catalogue: nothing else chooses a language, and the lines of tests do not count.
+#[test]
+fn languages_are_chosen_in_the_catalogue_alone() {
+    let (gateway, catalogue) = (root().join("gateway/src"), root().join("gateway/src/messages"));
+    let (mut checked, mut chosen) = (0, 0);
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with(&gateway)) {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let choices = code.matches("Lang::Vi").count() + code.matches("Lang::En").count();
+        if path.starts_with(&catalogue) {
+            chosen += choices;
+        } else {
+            assert_eq!(choices, 0, "{} chooses a language; let gateway/src/messages do it", path.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 20 && chosen > 10, "{checked} files, {chosen} choices");
+}
+
 /// The tree in the README is the real one.
 #[test]
 fn the_readme_names_what_is_there() {

@@ -6,7 +6,7 @@ use dunghen::pb::auditor_service_client::AuditorServiceClient;
 use dunghen::pb::desk_service_client::DeskServiceClient;
 use dunghen::pb::replay_response::Item;
 use dunghen::pb::supervisor_service_client::SupervisorServiceClient;
-use dunghen::source::Source;
+use dunghen::source::{Connection, Source};
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
-fn channel(source: &Source) -> Channel {
+fn channel(source: &Source) -> Connection {
     match source {
-        Source::Remote(channel) => channel.clone(),
+        Source::Remote(connection) => connection.clone(),
         Source::Local(_) => unreachable!("connected"),
     }
 }

@@ -28,7 +28,7 @@ const TERMS: [(&str, Term); 5] = [
 ];
 
 pub(crate) fn run(args: &DueArgs) -> Result<(), Failure> {
-    let calendar = Rules::built_in().map_err(|fault| fault.what.en)?.calendars.remove(0);
+    let calendar = Rules::built_in().map_err(|fault| fault.text().en)?.calendars.remove(0);
     let time = WorkingTime::new(calendar, Zone::VIETNAM)?;
     // Receptions of eleven years, at all hours, in an order that no cache foresees.
     let first = Date::new(2016, 1, 4).ok_or("no date")?;

@@ -2,8 +2,8 @@
 
 pub mod import;
 pub mod json;
+mod language;
 pub mod messages;
-pub mod messages_due;
 pub mod pb;
 pub mod report;
 pub mod rules;

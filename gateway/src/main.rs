@@ -2,19 +2,16 @@
 
 mod cli;
 
-use clap::Parser;
+use dunghen::messages::{self, calls};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Known before the arguments are understood: they may be wrong, or ask for help.
+    let lang = messages::of_arguments(std::env::args_os());
     // A reader that goes away (`dunghen replay | head`) is no failure worth a message.
-    let args = match cli::Args::try_parse() {
+    let args = match cli::parse(std::env::args_os(), lang) {
         Ok(args) => args,
-        Err(e) => {
-            let code = if e.use_stderr() { cli::USAGE } else { 0 };
-            // Nothing more can be said if the terminal is gone.
-            let _ = e.print();
-            return ExitCode::from(code);
-        }
+        Err(code) => return ExitCode::from(code),
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -28,7 +25,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            eprintln!("dunghen: the runtime does not start: {e}");
+            eprintln!("dunghen: {}", calls::no_runtime(&e).in_lang(lang));
             return ExitCode::from(cli::FAILED);
         }
     };
@@ -38,7 +35,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("dunghen: {}", failure.message);
+            eprintln!("dunghen: {}", failure.message.in_lang(lang));
             ExitCode::from(failure.code)
         }
     }

@@ -1,7 +1,8 @@
 //! The server: services, health and reflection on one port.
 
-use crate::pb;
+use crate::language::InLanguage;
 use crate::services::Services;
+use crate::{messages, pb};
 use dunghen_engine::{Engine, Health};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,23 +19,17 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How often health is looked at.
 const HEALTH_EVERY: Duration = Duration::from_millis(100);
 
-/// Why a server does not start, or ends.
+/// Why a server does not start, or ends; [`messages::directory::serve`] says it to people.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", messages::directory::serve(self).en)]
 pub enum ServeError {
     /// The address is not of this machine alone.
-    #[error(
-        "{0} can be reached from other machines, and this version has neither encryption nor identities: anybody could \
-         record events. Listen on 127.0.0.1 or [::1]"
-    )]
     NotLoopback(SocketAddr),
     /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     /// The transport failed.
-    #[error("the server failed: {0}")]
     Transport(#[from] tonic::transport::Error),
     /// Reflection or the protocol could not be set up.
-    #[error("the server cannot be set up: {0}")]
     Setup(String),
 }
 
@@ -74,6 +69,7 @@ pub async fn serve(
     let mut told = stop.clone();
     let serving = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .layer(InLanguage)
         .add_service(health)
         .add_service(reflection().build_v1().map_err(setup)?)
         .add_service(reflection().build_v1alpha().map_err(setup)?)

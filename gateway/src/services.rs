@@ -1,6 +1,7 @@
 //! The three services: thin. They bring requests into the engine's types and answers back; nothing is decided here.
 //! What streams is in `streams`.
 
+use crate::messages::questions;
 use crate::pb::auditor_service_server::AuditorService;
 use crate::pb::desk_service_server::DeskService;
 use crate::pb::supervisor_service_server::SupervisorService;
@@ -127,9 +128,7 @@ fn deadline(text: &str) -> Option<Duration> {
 }
 
 fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, Status> {
-    wire::moment(point).map_err(|()| {
-        status::bad_question(field, "phải là thời điểm hoặc ngày YYYY-MM-DD", "must be an instant or a date YYYY-MM-DD")
-    })
+    wire::moment(point).map_err(|()| status::bad_question(field, &questions::no_moment()))
 }
 
 /// The bounds of a period, which must not be the wrong way round.
@@ -142,7 +141,7 @@ fn period(
     if let (Some(first), Some(end)) = (from, to)
         && first.bound(zone) > end.bound(zone)
     {
-        return Err(status::bad_question("to", "phải sau from", "must not be before from"));
+        return Err(status::bad_question("to", &questions::ends_before_it_begins()));
     }
     Ok((from, to))
 }
@@ -150,33 +149,19 @@ fn period(
 fn definition(id: &str) -> Result<Definition, Status> {
     rules::definition(id).ok_or_else(|| {
         let ids: Vec<&str> = rules::DEFINITIONS.iter().map(|d| d.id).collect();
-        let ids = ids.join(", ");
-        status::bad_question("definition", &format!("phải là một trong: {ids}"), &format!("must be one of {ids}"))
+        status::bad_question("definition", &questions::one_of(&ids))
     })
 }
 
 fn one_of<T>(field: &str, name: &str, value: Option<T>, names: &[&str]) -> Result<T, Status> {
-    value.ok_or_else(|| {
-        let names = names.join(", ");
-        status::bad_question(
-            field,
-            &format!("«{name}» phải là một trong: {names}"),
-            &format!("{name:?} must be one of {names}"),
-        )
-    })
+    value.ok_or_else(|| status::bad_question(field, &questions::this_is_not_one_of(name, names)))
 }
 
 fn zone(name: &str) -> Result<Option<Zone>, Status> {
     if name.is_empty() {
         return Ok(None);
     }
-    Zone::parse(name).map(Some).ok_or_else(|| {
-        status::bad_question(
-            "time_zone",
-            "phải là múi giờ IANA, ví dụ Asia/Ho_Chi_Minh",
-            "must be an IANA zone such as Asia/Ho_Chi_Minh",
-        )
-    })
+    Zone::parse(name).map(Some).ok_or_else(|| status::bad_question("time_zone", &questions::no_zone()))
 }
 
 fn filter(filter: Option<pb::DossierFilter>) -> Filter {
@@ -271,7 +256,7 @@ impl SupervisorService for Services {
         for name in &request.by {
             let key = one_of("by", name, GroupKey::parse(name), &names)?;
             if by.contains(&key) {
-                return Err(status::bad_question("by", "mỗi khóa chỉ một lần", "names each key once"));
+                return Err(status::bad_question("by", &questions::key_twice()));
             }
             by.push(key);
         }
@@ -299,7 +284,7 @@ impl SupervisorService for Services {
         let period = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
         let (Some(from), Some(to)) = period else {
             let field = if period.0.is_none() { "from" } else { "to" };
-            return Err(status::bad_question(field, "bắt buộc phải có", "is required"));
+            return Err(status::bad_question(field, &questions::required()));
         };
         let as_of = self.as_of(request.as_of)?;
         let query = FormQuery { from, to, as_of, by, filter: filter(request.filter), zone };
@@ -438,11 +423,7 @@ fn page_size(asked: u32) -> usize {
 }
 
 fn wrong_token() -> Status {
-    status::bad_question(
-        "page_token",
-        "phải lấy từ next_page_token của trang trước",
-        "must be the next_page_token of the page before",
-    )
+    status::bad_question("page_token", &questions::no_page_token())
 }
 
 /// Where the page of obligations before ended.

@@ -2,6 +2,7 @@
 //!
 //! Both answer with the messages of the schemas, so that everything behind this point is written once.
 
+use crate::messages::{Lang, Text, calls};
 use crate::pb;
 use crate::pb::auditor_service_client::AuditorServiceClient;
 use crate::pb::auditor_service_server::AuditorService;
@@ -17,6 +18,9 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio_stream::Stream;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
@@ -26,7 +30,21 @@ pub enum Source {
     /// Opened here.
     Local(Services),
     /// Asked over gRPC.
-    Remote(Channel),
+    Remote(Connection),
+}
+
+/// A connection to a server, with the language that whoever asks there reads.
+pub type Connection = InterceptedService<Channel, Reads>;
+
+/// Says in the metadata of every call which language is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reads(Lang);
+
+impl Interceptor for Reads {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("accept-language", AsciiMetadataValue::from_static(self.0.tag()));
+        Ok(request)
+    }
 }
 
 /// Records of a replay, in order.
@@ -44,23 +62,29 @@ impl Source {
         Ok(Source::Local(Services::new(Arc::new(Engine::open(path, options)?))))
     }
 
-    /// Connects to a server such as `http://127.0.0.1:7070`; a missing `http://` is added.
+    /// Connects to a server such as `http://127.0.0.1:7070`, to read English; a missing `http://` is added.
     ///
     /// # Errors
     /// If the URL is none, or nobody answers there.
-    pub async fn connect(url: &str) -> Result<Source, String> {
+    pub async fn connect(url: &str) -> Result<Source, Text> {
+        Source::connect_in(url, Lang::default()).await
+    }
+
+    /// The same, to read this language.
+    ///
+    /// # Errors
+    /// As [`Source::connect`].
+    pub async fn connect_in(url: &str, lang: Lang) -> Result<Source, Text> {
         if url.starts_with("https://") {
-            return Err(format!(
-                "{url}: this version has no encryption yet; ask a server on this machine with http://"
-            ));
+            return Err(calls::no_encryption(url));
         }
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Channel::from_shared(url.clone()).map_err(|e| format!("{url} is no server URL: {e}"))?;
+        let endpoint = Channel::from_shared(url.clone()).map_err(|e| calls::no_url(&url, &e))?;
         let channel = endpoint.connect().await.map_err(|e| {
             let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
-            format!("no server answers at {url}: {cause}")
+            calls::no_server(&url, &cause)
         })?;
-        Ok(Source::Remote(channel))
+        Ok(Source::Remote(Connection::new(channel, Reads(lang))))
     }
 
     /// Stops what was opened here, durably. A server goes on.

@@ -72,11 +72,19 @@ impl Drop for Server {
     }
 }
 
-/// Runs the command line; stdin as given.
+/// Runs the command line in English; stdin as given.
 pub fn dunghen(args: &[&str], stdin: &str) -> Output {
+    dunghen_in("C.UTF-8", args, stdin)
+}
+
+/// The same in the language of a locale, which nothing else in the environment overrules.
+pub fn dunghen_in(locale: &str, args: &[&str], stdin: &str) -> Output {
     let mut child = Command::new(DUNGHEN)
         .args(args)
-        .env("LANG", "C.UTF-8")
+        .env("LANG", locale)
+        .env_remove("LC_ALL")
+        .env_remove("LC_MESSAGES")
+        .env_remove("DUNGHEN_LANG")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,7 +1,7 @@
 //! The questions: `rates`, `dossiers`, `dossier`, `obligations`, `replay`.
 
 use super::{Failure, Format, Target, format_or_default, key, moment, output, zone};
-use dunghen::messages::Lang;
+use dunghen::messages::{Lang, Text, Wrong, calls, format, tables, usage};
 use dunghen::{json, pb, wire};
 use dunghen_engine::dossier::EventType;
 use dunghen_engine::time::{Timestamp, Zone};
@@ -70,20 +70,22 @@ impl PeriodArgs {
     }
 }
 
-fn state(text: &str) -> Result<String, String> {
-    let names = StateFilter::ALL.map(|(_, name)| name).join(", ");
-    StateFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+/// A text that must be one of some names.
+fn one_of(text: &str, known: bool, names: &[&str]) -> Result<String, Wrong> {
+    known.then(|| text.to_owned()).ok_or_else(|| Wrong(usage::one_of(names)))
 }
 
-fn outcome(text: &str) -> Result<String, String> {
-    let names = OutcomeFilter::ALL.map(|(_, name)| name).join(", ");
-    let known = text == "any" || OutcomeFilter::parse(text).is_some();
-    known.then(|| text.to_owned()).ok_or_else(|| format!("expected one of {names}, any"))
+fn state(text: &str) -> Result<String, Wrong> {
+    one_of(text, StateFilter::parse(text).is_some(), &StateFilter::ALL.map(|(_, name)| name))
 }
 
-fn event_type(text: &str) -> Result<String, String> {
-    let names = EventType::ALL.map(EventType::name).join(", ");
-    EventType::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+fn outcome(text: &str) -> Result<String, Wrong> {
+    let names = OutcomeFilter::ALL.iter().map(|(_, name)| *name).chain(["any"]).collect::<Vec<_>>();
+    one_of(text, text == "any" || OutcomeFilter::parse(text).is_some(), &names)
+}
+
+fn event_type(text: &str) -> Result<String, Wrong> {
+    one_of(text, EventType::parse(text).is_some(), &EventType::ALL.map(EventType::name))
 }
 
 #[derive(clap::Args)]
@@ -106,7 +108,7 @@ pub(super) struct RatesArgs {
 }
 
 pub(super) async fn rates(args: RatesArgs, lang: Lang) -> Result<u8, Failure> {
-    let source = args.target.ask().await?;
+    let source = args.target.ask(lang).await?;
     let request = pb::GetRatesRequest {
         definition: args.definition,
         from: args.period.from.map(wire::time_point),
@@ -117,7 +119,7 @@ pub(super) async fn rates(args: RatesArgs, lang: Lang) -> Result<u8, Failure> {
         time_zone: args.period.zone_name(),
         min_position: args.period.min_position,
     };
-    let answer = source.get_rates(request).await.map_err(|s| Failure::status(&s, lang))?;
+    let answer = source.get_rates(request).await.map_err(|s| Failure::status(&s))?;
     match format_or_default(args.format) {
         Format::Json => output::json(&json::rates(&answer))?,
         Format::Csv => rates_csv(&answer)?,
@@ -155,58 +157,6 @@ fn rates_csv(answer: &pb::GetRatesResponse) -> Result<(), Failure> {
     output::csv(&header, rows)
 }
 
-fn key_name(name: &str, lang: Lang) -> String {
-    if lang == Lang::En {
-        return name.to_owned();
-    }
-    match name {
-        "unit" => "đơn vị",
-        "procedure" => "thủ tục",
-        "field" => "lĩnh vực",
-        "channel" => "kênh",
-        "day" => "ngày",
-        "month" => "tháng",
-        "quarter" => "quý",
-        "year" => "năm",
-        other => other,
-    }
-    .to_owned()
-}
-
-/// The header of a table of rates, without the keys.
-fn rates_header(lang: Lang) -> [&'static str; 12] {
-    match lang {
-        Lang::Vi => [
-            "tiếp nhận",
-            "đã giải quyết",
-            "rút, dừng",
-            "trước và đúng hạn",
-            "quá hạn",
-            "không có hạn trả",
-            "tỷ lệ trước và đúng hạn",
-            "đang giải quyết",
-            "trong đó quá hạn",
-            "phải xin lỗi",
-            "chưa xin lỗi",
-            "tỷ lệ xin lỗi kịp thời",
-        ],
-        Lang::En => [
-            "received",
-            "resolved",
-            "withdrawn",
-            "on time",
-            "late",
-            "no deadline",
-            "on-time rate",
-            "open",
-            "overdue",
-            "apologies due",
-            "missing",
-            "apology rate",
-        ],
-    }
-}
-
 fn rates_cells(figures: &pb::Figures, lang: Lang) -> Vec<String> {
     let n = |n| output::count(n, lang);
     vec![
@@ -228,41 +178,33 @@ fn rates_cells(figures: &pb::Figures, lang: Lang) -> Vec<String> {
 /// The table of rates, with a line on what it shows.
 pub(super) fn rates_table(answer: &pb::GetRatesResponse, lang: Lang) -> String {
     let zone = zone_of(&answer.time_zone);
-    let at = |t: Option<&prost_types::Timestamp>| {
-        t.and_then(wire::instant).map(|t: Timestamp| output::local(t, &zone, lang))
-    };
-    let period = match (at(answer.from.as_ref()), at(answer.to.as_ref())) {
-        (None, None) => String::new(),
-        (from, to) => format!("[{}, {}) ", from.unwrap_or_default(), to.unwrap_or_default()),
-    };
     // What occurred after the period does not count, whatever the moment it is looked at: the stock is that of the cut.
     let instant = |t: Option<&prost_types::Timestamp>| t.and_then(wire::instant);
     let cut = match (instant(answer.as_of.as_ref()), instant(answer.to.as_ref())) {
         (Some(as_of), Some(to)) => Some(as_of.min(to.plus(-1))),
         (as_of, _) => as_of,
     };
-    let as_of = cut.map_or_else(String::new, |t| output::local(t, &zone, lang));
-    let what = match lang {
-        Lang::Vi => {
-            format!("{} {period}tính đến {as_of} ({}), vị trí {}", answer.definition, answer.time_zone, answer.position)
-        }
-        Lang::En => {
-            format!("{} {period}as of {as_of} ({}), position {}", answer.definition, answer.time_zone, answer.position)
-        }
-    };
-    let keys: Vec<String> =
-        answer.groups.first().map_or_else(Vec::new, |g| g.key.iter().map(|k| key_name(&k.name, lang)).collect());
+    let what = tables::rates_of(&tables::Asked {
+        definition: &answer.definition,
+        period: (instant(answer.from.as_ref()), instant(answer.to.as_ref())),
+        as_of: cut,
+        zone: (&answer.time_zone, &zone),
+        position: answer.position,
+    });
+    let keys: Vec<String> = answer
+        .groups
+        .first()
+        .map_or_else(Vec::new, |g| g.key.iter().map(|k| tables::key(&k.name).into_lang(lang)).collect());
     let keys = if keys.is_empty() { vec![String::new()] } else { keys };
-    let header: Vec<String> = keys.iter().cloned().chain(rates_header(lang).map(str::to_owned)).collect();
-    let total = if lang == Lang::Vi { "tổng" } else { "total" };
+    let header: Vec<String> = keys.iter().cloned().chain(output::header(tables::rates(), lang)).collect();
     let mut rows: Vec<Vec<String>> = Vec::new();
     for group in &answer.groups {
         let key = group.key.iter().map(|k| k.value.clone().unwrap_or_else(|| "–".to_owned()));
         rows.push(key.chain(rates_cells(&group.figures.unwrap_or_default(), lang)).collect());
     }
-    let key = (0..keys.len()).map(|i| if i == 0 { total.to_owned() } else { String::new() });
+    let key = (0..keys.len()).map(|i| if i == 0 { tables::total().into_lang(lang) } else { String::new() });
     rows.push(key.chain(rates_cells(&answer.total.unwrap_or_default(), lang)).collect());
-    format!("{what}\n{}", output::table(&header, keys.len(), &rows))
+    format!("{}\n{}", what.in_lang(lang), output::table(&header, keys.len(), &rows))
 }
 
 #[derive(clap::Args)]
@@ -297,7 +239,7 @@ pub(super) struct DossiersArgs {
 }
 
 pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failure> {
-    let source = args.target.ask().await?;
+    let source = args.target.ask(lang).await?;
     let mut request = pb::ListDossiersRequest {
         state: args.state.unwrap_or_default(),
         definition: args.definition.unwrap_or_default(),
@@ -312,12 +254,12 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
         page_token: args.page_token.unwrap_or_default(),
         min_position: args.period.min_position,
     };
-    let mut answer = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+    let mut answer = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s))?;
     // All pages are asked as of the moment of the first.
     request.as_of = answer.as_of.map(|t| pb::TimePoint { kind: Some(pb::time_point::Kind::Instant(t)) });
     while args.page_size.is_none() && !answer.next_page_token.is_empty() {
         request.page_token = std::mem::take(&mut answer.next_page_token);
-        let page = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+        let page = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s))?;
         answer.dossiers.extend(page.dossiers);
         answer.next_page_token = page.next_page_token;
     }
@@ -344,7 +286,8 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
         }
         Format::Table => {
             output::line(&dossiers_table(&answer, lang))?;
-            output::line(&dossiers_count(&answer, lang))?;
+            let shown = answer.dossiers.len() as u64;
+            output::say(&tables::dossiers_count(shown, &answer.next_page_token), lang)?;
         }
     }
     Ok(0)
@@ -368,24 +311,17 @@ fn zone_of(name: &str) -> Zone {
 /// A due as people read it: the date if it was promised by date, else the time.
 fn due_text(due: Option<&prost_types::Timestamp>, date: &str, zone: &Zone, lang: Lang) -> String {
     if let Some(date) = dunghen_engine::time::Date::parse(date) {
-        let (y, m, d) = date.ymd();
-        return if lang == Lang::Vi { format!("{d:02}/{m:02}/{y}") } else { date.to_string() };
+        return format::date(date, lang);
     }
     due.and_then(wire::instant).map_or_else(String::new, |t| output::local(t, zone, lang))
 }
 
 fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
-    let header = match lang {
-        Lang::Vi => {
-            ["hồ sơ", "đơn vị", "thủ tục", "trạng thái", "tiếp nhận", "hẹn trả", "hẹn đầu", "kết thúc", "cảnh báo"]
-        }
-        Lang::En => ["dossier", "unit", "procedure", "state", "received", "due", "first due", "ended", "flags"],
-    };
-    let mut header = header.map(str::to_owned).to_vec();
+    let mut header = output::header(tables::dossiers(), lang);
     // Behind a figure the reason is what matters; a worklist has none.
     let why = answer.dossiers.iter().any(|d| d.verdict.is_some());
     if why {
-        header.push(if lang == Lang::Vi { "vì sao" } else { "why" }.to_owned());
+        header.push(tables::why().into_lang(lang));
     }
     let zone = zone_of(&answer.time_zone);
     let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
@@ -397,7 +333,7 @@ fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
                 d.dossier.clone(),
                 d.unit.clone(),
                 d.procedure.clone(),
-                state_name(&d.state, lang).to_owned(),
+                tables::state(&d.state).into_lang(lang),
                 at(d.received_at.as_ref()),
                 due_text(d.due.as_ref(), &d.due_date, &zone, lang),
                 due_text(d.first_due.as_ref(), &d.first_due_date, &zone, lang),
@@ -406,38 +342,12 @@ fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
             ];
             if why {
                 let verdict = d.verdict.clone().unwrap_or_default();
-                row.push(if lang == Lang::Vi { verdict.text_vi } else { verdict.text_en });
+                row.push(Text::from_elsewhere(verdict.text_vi, verdict.text_en).into_lang(lang));
             }
             row
         })
         .collect();
     output::table(&header, header.len(), &rows)
-}
-
-/// How many dossiers there are, and how to see more.
-fn dossiers_count(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
-    let n = output::count(answer.dossiers.len() as u64, lang);
-    let count = if lang == Lang::Vi { format!("số hồ sơ: {n}") } else { format!("dossiers: {n}") };
-    match (answer.next_page_token.as_str(), lang) {
-        ("", _) => count,
-        (token, Lang::Vi) => format!("{count}; còn nữa: --page-token '{token}'"),
-        (token, Lang::En) => format!("{count}; there are more: --page-token '{token}'"),
-    }
-}
-
-fn state_name(state: &str, lang: Lang) -> &str {
-    if lang == Lang::En {
-        return state;
-    }
-    match state {
-        "rejected" => "từ chối tiếp nhận",
-        "open" => "đang giải quyết",
-        "waiting" => "chờ bổ sung",
-        "late" => "quá hạn",
-        "ended" => "đã kết thúc",
-        "returned" => "đã trả kết quả",
-        other => other,
-    }
 }
 
 #[derive(clap::Args)]
@@ -460,12 +370,12 @@ pub(super) struct DossierArgs {
 pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure> {
     let format = format_or_default(args.format);
     if format == Format::Csv {
-        return Err(Failure::usage("a dossier is printed as table or json"));
+        return Err(Failure::usage(calls::dossier_as_csv()));
     }
-    let source = args.target.ask().await?;
+    let source = args.target.ask(lang).await?;
     let as_of = args.as_of.map(wire::time_point);
     let request = pb::GetDossierRequest { dossier: args.code, as_of, min_position: args.min_position };
-    let answer = source.get_dossier(request).await.map_err(|s| Failure::status(&s, lang))?;
+    let answer = source.get_dossier(request).await.map_err(|s| Failure::status(&s))?;
     if format == Format::Json {
         output::json(&json::detail(&answer))?;
         return Ok(0);
@@ -481,19 +391,7 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
     let zone = zone_of(&answer.time_zone);
     let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
     if !answer.promises.is_empty() {
-        let header = match lang {
-            Lang::Vi => [
-                "lời hẹn",
-                "hẹn trả",
-                "hẹn lúc",
-                "trễ hẹn lúc",
-                "hiện hành",
-                "xin lỗi",
-                "hạn gửi thư xin lỗi",
-                "gửi lúc",
-            ],
-            Lang::En => ["promise", "due", "given", "missed", "current", "apology", "letter due by", "sent"],
-        };
+        let header = output::header(tables::promises(), lang);
         let rows = answer.promises.iter().map(|p| {
             let owed = answer.obligations.iter().find(|o| o.promise == p.number);
             vec![
@@ -502,17 +400,14 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
                 at(p.given_at.as_ref()),
                 at(p.missed_at.as_ref()),
                 if p.current { "✓".to_owned() } else { String::new() },
-                owed.map_or_else(String::new, |o| obligation_name(o, lang).to_owned()),
+                owed.map_or_else(String::new, |o| tables::obligation(&o.state, o.defective).into_lang(lang)),
                 owed.map_or_else(String::new, |o| at(o.deadline.as_ref())),
                 owed.map_or_else(String::new, |o| at(o.letter_at.as_ref())),
             ]
         });
-        output::line(&output::table(&header.map(str::to_owned), header.len(), &rows.collect::<Vec<_>>()))?;
+        output::line(&output::table(&header, header.len(), &rows.collect::<Vec<_>>()))?;
     }
-    let header = match lang {
-        Lang::Vi => ["vị trí", "xảy ra", "ghi lúc", "sự kiện", "chi tiết", "cảnh báo"],
-        Lang::En => ["position", "occurred", "recorded", "event", "details", "flags"],
-    };
+    let header = output::header(tables::history(), lang);
     let general =
         ["position", "recorded_at", "dossier_version", "author", "flags", "event_id", "dossier", "type", "occurred_at"];
     let rows = answer.history.iter().map(|r| {
@@ -535,7 +430,7 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
             r.flags.join(" "),
         ]
     });
-    output::line(&output::table(&header.map(str::to_owned), header.len(), &rows.collect::<Vec<_>>()))?;
+    output::line(&output::table(&header, header.len(), &rows.collect::<Vec<_>>()))?;
     Ok(0)
 }
 
@@ -547,26 +442,8 @@ fn detail_text(value: &Value, zone: &Zone, lang: Lang) -> String {
     }
 }
 
-fn obligation_name(obligation: &pb::Obligation, lang: Lang) -> &'static str {
-    match (obligation.state.as_str(), obligation.defective, lang) {
-        ("forecast", _, Lang::Vi) => "dự kiến trễ hạn",
-        ("forecast", _, Lang::En) => "forecast",
-        ("pending", _, Lang::Vi) => "chưa đến hạn xin lỗi",
-        ("pending", _, Lang::En) => "pending",
-        ("in_time", _, Lang::Vi) => "xin lỗi kịp thời",
-        ("in_time", _, Lang::En) => "in time",
-        ("late", _, Lang::Vi) => "xin lỗi muộn",
-        ("late", _, Lang::En) => "late",
-        (_, true, Lang::Vi) => "văn bản xin lỗi thiếu nội dung",
-        (_, true, Lang::En) => "missing (defective)",
-        (_, false, Lang::Vi) => "chưa xin lỗi",
-        (_, false, Lang::En) => "missing",
-    }
-}
-
-fn obligation_state(text: &str) -> Result<String, String> {
-    let names = ObligationFilter::ALL.map(|(_, name)| name).join(", ");
-    ObligationFilter::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {names}"))
+fn obligation_state(text: &str) -> Result<String, Wrong> {
+    one_of(text, ObligationFilter::parse(text).is_some(), &ObligationFilter::ALL.map(|(_, name)| name))
 }
 
 #[derive(clap::Args)]
@@ -586,7 +463,7 @@ pub(super) struct ObligationsArgs {
 }
 
 pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8, Failure> {
-    let source = args.target.ask().await?;
+    let source = args.target.ask(lang).await?;
     let mut request = pb::ListObligationsRequest {
         state: args.state.unwrap_or_default(),
         from: args.period.from.map(wire::time_point),
@@ -598,11 +475,11 @@ pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8,
         page_token: String::new(),
         min_position: args.period.min_position,
     };
-    let mut answer = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+    let mut answer = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s))?;
     request.as_of = answer.as_of.map(|t| pb::TimePoint { kind: Some(pb::time_point::Kind::Instant(t)) });
     while !answer.next_page_token.is_empty() {
         request.page_token = std::mem::take(&mut answer.next_page_token);
-        let page = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s, lang))?;
+        let page = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s))?;
         answer.obligations.extend(page.obligations);
         answer.next_page_token = page.next_page_token;
     }
@@ -633,32 +510,25 @@ pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8,
         Format::Table => {
             let zone = zone_of(&answer.time_zone);
             let at = |t: Option<&prost_types::Timestamp>| due_text(t, "", &zone, lang);
-            let header = match lang {
-                Lang::Vi => ["hồ sơ", "đơn vị", "lời hẹn", "hẹn trả", "hạn gửi thư xin lỗi", "tình trạng", "gửi lúc"],
-                Lang::En => ["dossier", "unit", "promise", "due", "letter due by", "state", "sent"],
-            };
+            let header = output::header(tables::obligations(), lang);
             let rows: Vec<Vec<String>> = answer
                 .obligations
                 .iter()
                 .map(|row| {
                     let owed = row.obligation.clone().unwrap_or_default();
-                    let closed = match (row.window_closed, lang) {
-                        (false, _) => "",
-                        (true, Lang::Vi) => " (đã hết hạn gửi thư)",
-                        (true, Lang::En) => " (window closed)",
-                    };
+                    let state = tables::obligation_in_list(&owed.state, owed.defective, row.window_closed);
                     vec![
                         row.dossier.clone(),
                         row.unit.clone(),
                         owed.promise.to_string(),
                         due_text(row.due.as_ref(), &row.due_date, &zone, lang),
                         at(owed.deadline.as_ref()),
-                        format!("{}{closed}", obligation_name(&owed, lang)),
+                        state.into_lang(lang),
                         at(owed.letter_at.as_ref()),
                     ]
                 })
                 .collect();
-            output::line(&output::table(&header.map(str::to_owned), header.len(), &rows))?;
+            output::line(&output::table(&header, header.len(), &rows))?;
         }
     }
     Ok(0)
@@ -693,7 +563,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) async fn replay(args: ReplayArgs, lang: Lang) -> Result<u8, Failure> {
     use pb::replay_response::Item;
-    let source = args.target.ask().await?;
+    let source = args.target.ask(lang).await?;
     let request = pb::ReplayRequest {
         from_position: args.from,
         to_position: args.to,
@@ -703,10 +573,10 @@ pub(super) async fn replay(args: ReplayArgs, lang: Lang) -> Result<u8, Failure> 
         follow: args.follow,
         min_position: 0,
     };
-    let mut records = source.replay(request).await.map_err(|s| Failure::status(&s, lang))?;
+    let mut records = source.replay(request).await.map_err(|s| Failure::status(&s))?;
     let mut lines = output::Lines::new();
     while let Some(record) = records.next().await {
-        match record.map_err(|s| Failure::status(&s, lang))?.item {
+        match record.map_err(|s| Failure::status(&s))?.item {
             Some(Item::Record(record)) => lines.json(&json::record(&record))?,
             // Whoever follows wants to see what is there before more comes.
             Some(Item::CaughtUp(_) | Item::Heartbeat(_)) | None => lines.flush()?,

@@ -2,15 +2,15 @@
 
 use super::record::next_line;
 use super::{Failure, Format, IN_PART, format_or_default, moment, output};
-use dunghen::messages::{self, Lang, Text};
-use dunghen::messages_due as words;
+use dunghen::messages::format::date;
+use dunghen::messages::{self, Lang, Text, bad_question, calls, due as words, rules};
 use dunghen::rules::Rules;
 use dunghen_engine::calendar::{Explanation, Term, WorkingTime};
 use dunghen_engine::dossier::{Violation, ViolationKind};
 use dunghen_engine::time::{Due, Moment, Zone};
 use serde_json::{Map, Value, json};
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The longest term in any unit: of working days about 40 years.
 const MOST: u32 = 10_000;
@@ -50,49 +50,44 @@ struct Question {
 }
 
 /// What is wrong with a field.
-fn wrong(field: &str, text: &Text, lang: Lang) -> String {
-    format!("{field}: {}", text.in_lang(lang))
-}
-
-fn violation(field: &str, kind: ViolationKind, lang: Lang) -> String {
-    let text = messages::violation(&Violation { field: field.to_owned(), kind });
-    wrong(field, &text, lang)
+fn violation(field: &str, kind: ViolationKind) -> Text {
+    bad_question(field, &messages::violation(&Violation { field: field.to_owned(), kind }))
 }
 
 impl Question {
     /// Reads the fields of a line; the error says all that is wrong.
-    fn read(fields: &Map<String, Value>, lang: Lang) -> Result<Question, String> {
+    fn read(fields: &Map<String, Value>) -> Result<Question, Text> {
         let mut faults = Vec::new();
         let unknown = fields.keys().filter(|key| !FIELDS.contains(&key.as_str()));
-        faults.extend(unknown.map(|key| wrong(key, &words::no_such_field(&FIELDS.join(", ")), lang)));
+        faults.extend(unknown.map(|key| bad_question(key, &words::no_such_field(&FIELDS.join(", ")))));
         let mut given = |field: &'static str| {
             let value = fields.get(field).filter(|v| !v.is_null());
             if value.is_none() {
-                faults.push(violation(field, ViolationKind::Missing, lang));
+                faults.push(violation(field, ViolationKind::Missing));
             }
             value
         };
         let [received, term, term_unit] = FIELDS.map(&mut given);
         let found = received.map(|v| v.as_str().and_then(|text| moment(text).ok()));
         if found == Some(None) {
-            faults.push(wrong("received", &words::not_a_reception(), lang));
+            faults.push(bad_question("received", &words::not_a_reception()));
         }
         let unit = term_unit.map(|v| v.as_str().filter(|unit| UNITS.contains(unit)));
         if unit == Some(None) {
-            faults.push(violation("term_unit", ViolationKind::NotOneOf(UNITS), lang));
+            faults.push(violation("term_unit", ViolationKind::NotOneOf(UNITS)));
         }
         // No hours at all would be no term; no days are a same-day procedure.
         let least = u32::from(unit == Some(Some("hour")));
         let number =
             term.map(|v| v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=MOST).contains(n)));
         if number == Some(None) {
-            faults.push(wrong("term", &words::not_a_term(least, MOST), lang));
+            faults.push(bad_question("term", &words::not_a_term(least, MOST)));
         }
         match (found.flatten(), number.flatten(), unit.flatten()) {
             (Some(received), Some(term), Some(unit)) if faults.is_empty() => {
                 Ok(Question { received, term, term_unit: unit.to_owned() })
             }
-            _ => Err(faults.join("; ")),
+            _ => Err(words::all_of(&faults)),
         }
     }
 
@@ -121,34 +116,34 @@ impl Question {
     }
 }
 
-fn too_far(lang: Lang) -> String {
-    wrong("term", &words::too_far(), lang)
+fn too_far() -> Text {
+    bad_question("term", &words::too_far())
 }
 
 pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
-    let rules = Rules::built_in().map_err(|fault| Failure::failed(fault.in_lang(lang)))?;
+    let rules = Rules::built_in().map_err(|fault| Failure::failed(fault.text()))?;
     let calendar = rules.calendars.into_iter().next();
-    let calendar = calendar.ok_or_else(|| Failure::failed("the built-in rules hold no calendar"))?;
-    let time = WorkingTime::new(calendar, Zone::VIETNAM).map_err(Failure::failed)?;
+    let calendar = calendar.ok_or_else(|| Failure::defect("the built-in rules hold no calendar"))?;
+    let time = WorkingTime::new(calendar, Zone::VIETNAM).map_err(|e| Failure::failed(rules::calendar(&e)))?;
     if args.unit.as_ref().is_some_and(|unit| unit.trim().is_empty()) {
-        return Err(Failure::usage(violation("--unit", ViolationKind::NotPrintable, lang)));
+        return Err(Failure::usage(violation("--unit", ViolationKind::NotPrintable)));
     }
     if args.batch {
         if args.format.is_some_and(|format| format != Format::Json) {
-            return Err(Failure::usage("--batch answers in JSON only; leave --format out"));
+            return Err(Failure::usage(words::batch_is_json()));
         }
         return batch(&time, args.file, lang);
     }
     if args.file.is_some() {
-        return Err(Failure::usage("only --batch reads a file"));
+        return Err(Failure::usage(words::only_batch_reads_a_file()));
     }
     // On the command line a number is a text, too.
     let term = args.term.map(|text| text.parse::<u64>().map_or(Value::String(text), Value::from));
     let fields = [args.received.map(Value::String), term, args.term_unit.map(Value::String)];
     let fields = FIELDS.iter().zip(fields).filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect();
-    let question = Question::read(&fields, lang).map_err(Failure::usage)?;
+    let question = Question::read(&fields).map_err(Failure::usage)?;
     let explained = time.explain(question.received, &[question.term()]);
-    let explained = explained.map_err(|_| Failure::usage(too_far(lang)))?;
+    let explained = explained.map_err(|_| Failure::usage(too_far()))?;
     let answer = question.answer(explained.due, time.zone());
     match format_or_default(args.format) {
         Format::Json => output::json(&answer)?,
@@ -164,30 +159,22 @@ pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
 
 /// The due in local form, and the days that make it.
 fn table(question: &Question, explained: &Explanation, time: &WorkingTime, unit: Option<&str>, lang: Lang) -> String {
-    let day = |date| words::date(date).in_lang(lang).to_owned();
-    let weekday = |date| words::weekday(date).in_lang(lang).to_owned();
-    let at = |t| output::local(t, time.zone(), lang);
-    let received = match question.received {
-        Moment::Instant(t) => at(t),
-        Moment::Date(date) => day(date),
-    };
-    let date = explained.due.date(time.zone());
-    let (due, by_date) = match explained.due {
-        Due::Instant(t) => (at(t), false),
-        Due::Date(date) => (day(date), true),
-    };
     let term = words::term(question.term, &question.term_unit);
-    let due = format!("{} {due}", weekday(date));
-    let head = words::head(&due, by_date, &received, &term, &time.calendar().code, unit);
+    let head = words::head(explained.due, question.received, time.zone(), &term, &time.calendar().code, unit);
     let rows: Vec<Vec<String>> = explained
         .steps
         .iter()
         .map(|step| {
             let (counted, why) = words::step(&step.what, time.calendar());
-            vec![day(step.date), weekday(step.date), counted.in_lang(lang).into(), why.in_lang(lang).into()]
+            vec![
+                date(step.date, lang),
+                words::weekday(step.date).into_lang(lang),
+                counted.into_lang(lang),
+                why.into_lang(lang),
+            ]
         })
         .collect();
-    let header = words::header(lang).map(str::to_owned);
+    let header = output::header(words::header(), lang);
     let mut text = format!("{}\n{}", head.in_lang(lang), output::table(&header, header.len(), &rows));
     if !explained.known {
         text.push('\n');
@@ -198,10 +185,7 @@ fn table(question: &Question, explained: &Explanation, time: &WorkingTime, unit:
 
 /// Answers every line, in order; what cannot be read is refused with its line.
 fn batch(time: &WorkingTime, file: Option<PathBuf>, lang: Lang) -> Result<u8, Failure> {
-    let named = |e: std::io::Error| {
-        let name = file.as_ref().map_or_else(|| "-".to_owned(), |file| file.display().to_string());
-        Failure::failed(format!("{name}: {e}"))
-    };
+    let named = |e: std::io::Error| Failure::failed(calls::system_at(file.as_deref().unwrap_or(Path::new("-")), &e));
     let reader: Box<dyn Read> = match &file {
         Some(path) if path.as_os_str() != "-" => Box::new(std::fs::File::open(path).map_err(named)?),
         _ => Box::new(std::io::stdin()),
@@ -218,15 +202,13 @@ fn batch(time: &WorkingTime, file: Option<PathBuf>, lang: Lang) -> Result<u8, Fa
         number += 1;
         let answer = match line {
             Ok(text) if text.is_empty() => continue,
-            Ok(text) => answer(time, &text, lang).map_err(|message| ("FIELD_INVALID", message)),
-            Err(rejection) => {
-                let text = messages::rejection(&rejection, time.zone());
-                Err((rejection.reason(), text.in_lang(lang).to_owned()))
-            }
+            Ok(text) => answer(time, &text).map_err(|text| ("FIELD_INVALID", text)),
+            Err(rejection) => Err((rejection.reason(), messages::rejection(&rejection, time.zone()))),
         };
         match answer {
             Ok(answer) => lines.json(&answer)?,
-            Err((reason, message)) => {
+            Err((reason, text)) => {
+                let message = text.in_lang(lang);
                 refused += 1;
                 lines.json(&json!({"line": number, "reason": reason, "message": message}))?;
             }
@@ -236,14 +218,14 @@ fn batch(time: &WorkingTime, file: Option<PathBuf>, lang: Lang) -> Result<u8, Fa
     Ok(if refused > 0 { IN_PART } else { 0 })
 }
 
-fn answer(time: &WorkingTime, line: &str, lang: Lang) -> Result<Value, String> {
-    let not_json = |said: String| violation("line", ViolationKind::NotJson(said), lang);
+fn answer(time: &WorkingTime, line: &str) -> Result<Value, Text> {
+    let not_json = |said: String| violation("line", ViolationKind::NotJson(said));
     let fields = match serde_json::from_str(line) {
         Ok(Value::Object(fields)) => fields,
         Ok(_) => return Err(not_json("not an object".to_owned())),
         Err(e) => return Err(not_json(e.to_string())),
     };
-    let question = Question::read(&fields, lang)?;
-    let due = time.due(question.received, &[question.term()]).map_err(|_| too_far(lang))?;
+    let question = Question::read(&fields)?;
+    let due = time.due(question.received, &[question.term()]).map_err(|_| too_far())?;
     Ok(question.answer(due, time.zone()))
 }

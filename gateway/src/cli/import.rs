@@ -6,10 +6,10 @@
 use super::record::record_each;
 use super::{Failure, Format, IN_PART, Target, format_or_default, output, zone};
 use dunghen::import::{Chunk, ImportError, Input, Mapping, Prepared, Progress, Reject};
-use dunghen::messages::Lang;
+use dunghen::messages::import as say;
+use dunghen::messages::{Lang, Text, calls, tables};
 use dunghen::source::Source;
 use dunghen::{pb, wire};
-use dunghen_engine::dossier::Statement;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Options, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,11 +55,8 @@ struct Bar {
 
 impl Bar {
     fn new(lang: Lang) -> Result<Bar, Failure> {
-        let (read, dossiers, recorded) = match lang {
-            Lang::Vi => ("đọc tệp", "hồ sơ", "sự kiện"),
-            Lang::En => ("reading", "dossiers", "events"),
-        };
-        let style = |template: &str| ProgressStyle::with_template(template).map_err(Failure::failed);
+        let [read, dossiers, recorded] = say::progress().map(|text| text.into_lang(lang));
+        let style = |template: &str| ProgressStyle::with_template(template).map_err(Failure::defect);
         let tail = format!("{{eta}}  {{msg}} {recorded}");
         let bar = Bar {
             bar: ProgressBar::new(0),
@@ -90,7 +87,7 @@ pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
     let format = format_or_default(args.format);
     let mapping = Mapping::load(&args.mapping).map_err(|e| failure(e, &args.mapping))?;
     let input = Input::open(&args.file).map_err(|e| failure(e, &args.file))?;
-    let rejects = Rejects::new(&args.file, args.rejects, input.is_log());
+    let rejects = Rejects::new(&args.file, args.rejects, input.is_log(), lang);
     rejects.check([&args.file, &args.mapping])?;
     let (zone, progress) = (mapping.zone(), Bar::new(lang)?);
     let bar = progress.bar.clone();
@@ -105,14 +102,14 @@ pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
     // A file that is wrong from its first line on must not leave a new directory behind.
     let mut taken: Vec<Chunk> = chunks.recv().await.into_iter().collect();
     let early = match taken.is_empty() {
-        true => Some((&mut reading).await.map_err(Failure::failed)?.map_err(|e| failure(e, &args.file))?),
+        true => Some((&mut reading).await.map_err(Failure::defect)?.map_err(|e| failure(e, &args.file))?),
         false => None,
     };
     let mut options = Options::new(Purpose::Write);
     options.zone = args.time_zone;
     options.zone_if_new = zone;
     options.accept_clock = args.accept_clock;
-    let mut importer = Importer::new(args.target.open(options).await?, rejects, bar, lang);
+    let mut importer = Importer::new(args.target.open(options, lang).await?, rejects, bar, lang);
     loop {
         importer.take(&mut taken).await?;
         if chunks.recv_many(&mut taken, TOGETHER).await == 0 {
@@ -122,20 +119,20 @@ pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
     importer.flush().await?;
     let read = match early {
         Some(seen) => Ok(seen),
-        None => reading.await.map_err(Failure::failed)?,
+        None => reading.await.map_err(Failure::defect)?,
     };
     let Importer { source, mut summary, mut rejects, bar, .. } = importer;
     bar.finish_and_clear();
-    tokio::task::spawn_blocking(move || source.close()).await.map_err(Failure::failed)??;
+    tokio::task::spawn_blocking(move || source.close()).await.map_err(Failure::defect)??;
     let rejects_file = rejects.finish()?;
     summary.rejected = rejects.count;
     let seen = match read {
         Ok(seen) => seen,
-        Err(error) => return Err(in_the_middle(&error, &args.file, &summary, rejects_file.as_deref(), lang)),
+        Err(error) => return Err(in_the_middle(&error, &args.file, &summary, rejects_file.as_deref())),
     };
     summary.rows = seen.rows;
     if let Some(note) = seen.note {
-        eprintln!("dunghen: {}: {note}", args.file.display());
+        eprintln!("dunghen: {}", say::of_file(&args.file, &note).in_lang(lang));
     }
     print(&summary, rejects_file.as_deref(), format, lang)?;
     Ok(if summary.rejected == 0 { 0 } else { IN_PART })
@@ -152,26 +149,19 @@ struct Summary {
 }
 
 fn failure(error: ImportError, path: &Path) -> Failure {
+    let text = say::error(&error);
     match error {
-        ImportError::Unreadable { .. } => Failure::failed(error),
-        other => Failure { code: super::USAGE, message: format!("{}: {other}", path.display()) },
+        ImportError::Unreadable { .. } => Failure::failed(text),
+        ImportError::Mapping(_) | ImportError::Columns(_) | ImportError::File(_) | ImportError::Broken { .. } => {
+            Failure::usage(say::of_file(path, &text))
+        }
     }
 }
 
-/// A log that is broken in its middle: what stood before is recorded, and the user is told how much that is.
-fn in_the_middle(error: &ImportError, file: &Path, done: &Summary, rejects: Option<&Path>, lang: Lang) -> Failure {
-    let (file, rejects) = (file.display(), rejects.map(|r| format!(" ({})", r.display())).unwrap_or_default());
-    let Summary { dossiers, events, duplicates, rejected, .. } = done;
-    Failure::failed(match lang {
-        Lang::Vi => format!(
-            "{file}: {error}\nPhần đứng trước đã được nhập: {dossiers} hồ sơ, {events} sự kiện mới, {duplicates} đã có, \
-             {rejected} bị từ chối{rejects}. Hãy sửa tệp rồi nhập lại: không có gì bị ghi hai lần."
-        ),
-        Lang::En => format!(
-            "{file}: {error}\nWhat stands before it was imported: {dossiers} dossiers, {events} new events, {duplicates} \
-             already there, {rejected} rejected{rejects}. Correct the file and import it again: nothing is recorded twice."
-        ),
-    })
+fn in_the_middle(error: &ImportError, file: &Path, done: &Summary, rejects: Option<&Path>) -> Failure {
+    let Summary { dossiers, events, duplicates, rejected, .. } = *done;
+    let done = say::Done { dossiers, events, duplicates, rejected };
+    Failure::failed(say::in_the_middle(file, &say::error(error), done, rejects))
 }
 
 /// Records what the reader hands on.
@@ -215,25 +205,27 @@ impl Importer {
             .iter()
             .map(|p| pb::BatchEvent { event: Some(wire::event(&p.statement)), expected_version: None })
             .collect();
-        let results = record_each(&self.source, events, true).await.map_err(|s| Failure::status(&s, self.lang))?;
+        let results = record_each(&self.source, events, true).await.map_err(|s| Failure::status(&s))?;
         for (prepared, result) in prepared.iter().zip(results) {
             match result.result {
                 Some(pb::record_result::Result::Receipt(receipt)) if receipt.duplicate => self.summary.duplicates += 1,
                 Some(pb::record_result::Result::Receipt(_)) => self.summary.events += 1,
                 Some(pb::record_result::Result::Refusal(refusal)) => {
-                    let mut text = if self.lang == Lang::Vi { refusal.message_vi } else { refusal.message_en };
-                    if refusal.reason == "EVENT_ID_REUSED" {
+                    let statement = &prepared.statement;
+                    let message = if refusal.reason == "EVENT_ID_REUSED" {
                         // The ids are ours, made of ordinals: advice about ids would help nobody here.
-                        text = grown(&prepared.statement, self.lang);
-                    }
+                        say::grown(&statement.dossier, statement.event.event_type())
+                    } else {
+                        Text::from_elsewhere(refusal.message_vi, refusal.message_en)
+                    };
                     self.rejected.push(Reject {
                         line: prepared.line,
-                        dossier: Some(prepared.statement.dossier.to_string()),
+                        dossier: Some(statement.dossier.to_string()),
                         reason: known_reason(&refusal.reason),
-                        message: text,
+                        message,
                     });
                 }
-                None => return Err(Failure::failed("the server left an event without an answer")),
+                None => return Err(Failure::failed(calls::event_unanswered())),
             }
         }
         let Summary { events, duplicates, .. } = &self.summary;
@@ -247,32 +239,30 @@ impl Importer {
 struct Rejects {
     path: PathBuf,
     as_they_come: bool,
+    /// The language of the messages.
+    lang: Lang,
     held: Vec<Reject>,
     writer: Option<csv::Writer<File>>,
     count: u64,
 }
 
 impl Rejects {
-    fn new(file: &Path, named: Option<PathBuf>, as_they_come: bool) -> Rejects {
+    fn new(file: &Path, named: Option<PathBuf>, as_they_come: bool, lang: Lang) -> Rejects {
         let path = named.unwrap_or_else(|| {
             let name = file.file_name().map_or_else(|| "import".into(), |n| n.to_string_lossy().into_owned());
             PathBuf::from(format!("{name}.rejects.csv"))
         });
-        Rejects { path, as_they_come, held: Vec::new(), writer: None, count: 0 }
+        Rejects { path, as_they_come, lang, held: Vec::new(), writer: None, count: 0 }
     }
 
     /// Whether the file can be written, before anything is recorded; never one of the files that are read.
     fn check(&self, read: [&Path; 2]) -> Result<(), Failure> {
         let place = self.path.canonicalize().ok();
         if place.is_some() && read.iter().any(|file| file.canonicalize().ok() == place) {
-            let what = "is read by this import; name another file with --rejects";
-            return Err(Failure::usage(format!("{} {what}", self.path.display())));
+            return Err(Failure::usage(say::rejects_are_read(&self.path)));
         }
         let tried = std::fs::OpenOptions::new().append(true).create(true).open(&self.path);
-        tried.map_err(|e| {
-            let what = "what is rejected could not be written there; name another file with --rejects";
-            Failure::failed(format!("{}: {e}; {what}", self.path.display()))
-        })?;
+        tried.map_err(|e| Failure::failed(say::rejects_unwritable(&self.path, &e)))?;
         // Made by the attempt alone: it is to be there only if there is a reject.
         if place.is_none() { Ok(std::fs::remove_file(&self.path)?) } else { Ok(()) }
     }
@@ -287,7 +277,7 @@ impl Rejects {
         if self.held.is_empty() {
             return Ok(());
         }
-        let failed = |e: csv::Error| Failure::failed(format!("{}: {e}", self.path.display()));
+        let failed = |e: csv::Error| Failure::failed(calls::system_at(&self.path, &e));
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
@@ -300,7 +290,7 @@ impl Rejects {
         for reject in self.held.drain(..) {
             let line = reject.line.to_string();
             let dossier = output::neutral(reject.dossier.as_deref().unwrap_or_default());
-            let message = output::neutral(&reject.message);
+            let message = output::neutral(reject.message.in_lang(self.lang));
             writer.write_record([&line, &dossier, reject.reason, &message]).map_err(failed)?;
         }
         writer.flush().map_err(|e| failed(e.into()))
@@ -310,21 +300,6 @@ impl Rejects {
     fn finish(&mut self) -> Result<Option<PathBuf>, Failure> {
         self.write()?;
         Ok(self.writer.is_some().then(|| self.path.clone()))
-    }
-}
-
-/// What a row means whose ordinal stands for another event already: it was changed, or came in between.
-fn grown(statement: &Statement, lang: Lang) -> String {
-    let (event, dossier) = (statement.event.event_type(), &statement.dossier);
-    match lang {
-        Lang::Vi => format!(
-            "Hồ sơ {dossier}: ở vị trí này nhật ký đã có một sự kiện {event} khác. Dòng đã bị sửa, hoặc mới chen vào trước \
-             các dòng đã nhập. Nếu là sự kiện mới, hãy ghi bằng `dunghen record`."
-        ),
-        Lang::En => format!(
-            "Dossier {dossier}: in this place the log holds another {event} already. The row was changed, or came in before \
-             rows that were imported. If it is a new event, record it with `dunghen record`."
-        ),
     }
 }
 
@@ -361,16 +336,12 @@ fn print(summary: &Summary, file: Option<&Path>, format: Format, lang: Lang) -> 
         })),
         Format::Csv => output::csv(&names, vec![counts.map(|n| n.to_string()).to_vec()]),
         Format::Table => {
-            let header = match lang {
-                Lang::Vi => ["dòng", "hồ sơ", "sự kiện mới", "đã có", "bị từ chối"],
-                Lang::En => ["rows", "dossiers", "new events", "already there", "rejected"],
-            };
+            let header = output::header(tables::import(), lang);
             let row = counts.map(|n| output::count(n, lang)).to_vec();
-            output::line(&output::table(&header.map(str::to_owned), 0, &[row]))?;
-            match (file, lang) {
-                (Some(file), Lang::Vi) => output::line(&format!("Các dòng bị từ chối: {}", file.display())),
-                (Some(file), Lang::En) => output::line(&format!("What was rejected, and why: {}", file.display())),
-                (None, _) => Ok(()),
+            output::line(&output::table(&header, 0, &[row]))?;
+            match file {
+                Some(file) => output::say(&say::rejects_at(file), lang),
+                None => Ok(()),
             }
         }
     }

@@ -4,6 +4,7 @@ mod ask;
 mod demo;
 mod dice;
 mod due;
+mod help;
 mod import;
 mod output;
 mod record;
@@ -13,8 +14,11 @@ mod simulate;
 mod verify;
 mod watch;
 
+pub(crate) use help::parse;
+
 use clap::{Parser, Subcommand, ValueEnum};
-use dunghen::messages::Lang;
+use dunghen::messages::{Lang, Text, Wrong, calls, directory, usage};
+use dunghen::serve::ServeError;
 use dunghen::source::Source;
 use dunghen::status;
 use dunghen_engine::directory::DirectoryError;
@@ -51,7 +55,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Record events from NDJSON lines.
     Record(record::RecordArgs),
-    /// Import a CSV file by a mapping.
+    /// Import a CSV file or an XES log by a mapping.
     Import(import::ImportArgs),
     /// On-time rates and apology obligations.
     Rates(ask::RatesArgs),
@@ -110,97 +114,111 @@ fn format_or_default(format: Option<Format>) -> Format {
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) code: u8,
-    /// For stderr.
-    pub(crate) message: String,
+    /// For stderr, in the language of whoever called.
+    pub(crate) message: Text,
 }
 
 impl Failure {
-    fn failed(message: impl ToString) -> Failure {
-        Failure { code: FAILED, message: message.to_string() }
+    fn failed(message: Text) -> Failure {
+        Failure { code: FAILED, message }
     }
 
-    fn usage(message: impl ToString) -> Failure {
-        Failure { code: USAGE, message: message.to_string() }
+    fn usage(message: Text) -> Failure {
+        Failure { code: USAGE, message }
     }
 
-    fn status(status: &tonic::Status, lang: Lang) -> Failure {
-        let (reason, text) = status::read(status, lang);
+    /// What must not happen: a thread that panicked, a template of ours that is wrong.
+    fn defect(what: impl std::fmt::Display) -> Failure {
+        Failure::failed(calls::defect(&what))
+    }
+
+    fn status(status: &tonic::Status) -> Failure {
+        let (reason, text) = status::read(status);
         if reason == "Unknown" {
-            // Not ours: the connection broke, or whoever listens there is no server of this kind.
-            let text = match lang {
-                Lang::Vi => "không có trả lời từ máy chủ; hãy gửi lại, gửi hai lần không sao",
-                Lang::En => "no answer came from the server; send it again, twice does no harm",
-            };
-            return Failure::failed(format!("{text} ({})", status.message()));
+            return Failure::failed(calls::no_answer(status.message()));
         }
         let code = match status.code() {
             tonic::Code::InvalidArgument => USAGE,
             tonic::Code::DataLoss => DAMAGED,
             _ => FAILED,
         };
-        Failure { code, message: format!("{reason}: {text}") }
+        Failure { code, message: calls::refused(&reason, &text) }
     }
 }
 
 impl From<LogError> for Failure {
     fn from(e: LogError) -> Failure {
         let code = if matches!(e, LogError::Damaged { .. }) { DAMAGED } else { FAILED };
-        Failure { code, message: e.to_string() }
+        Failure { code, message: directory::log(&e) }
     }
 }
 
 impl From<DirectoryError> for Failure {
     fn from(e: DirectoryError) -> Failure {
+        let message = directory::directory(&e);
         match e {
             DirectoryError::Log(e) => e.into(),
             DirectoryError::OtherZone { .. } | DirectoryError::NotEmpty(_) | DirectoryError::NotADirectory(_) => {
-                Failure::usage(e)
+                Failure::usage(message)
             }
-            DirectoryError::Missing(_) | DirectoryError::InUse { .. } | DirectoryError::Io { .. } => Failure::failed(e),
+            DirectoryError::Missing(_) | DirectoryError::InUse { .. } | DirectoryError::Io { .. } => {
+                Failure::failed(message)
+            }
         }
     }
 }
 
 impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Failure {
+        let message = directory::open(&e);
         match e {
             OpenError::Directory(e) => e.into(),
             OpenError::Log(e) => e.into(),
             OpenError::ClockBehind { .. } | OpenError::UnknownRules(_) | OpenError::Unfit(_) | OpenError::Thread(_) => {
-                Failure::failed(e)
+                Failure::failed(message)
             }
+        }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(e: ServeError) -> Failure {
+        let message = directory::serve(&e);
+        match e {
+            ServeError::NotLoopback(_) => Failure::usage(message),
+            ServeError::Listen(..) | ServeError::Transport(_) | ServeError::Setup(_) => Failure::failed(message),
         }
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Failure {
-        Failure::failed(e)
+        Failure::failed(calls::system(&e))
     }
 }
 
 impl Target {
-    /// Opens what is named, with these options if it is a directory.
-    async fn open(&self, options: Options) -> Result<Source, Failure> {
+    /// Opens what is named, with these options if it is a directory; a server is told the language that is read.
+    async fn open(&self, options: Options, lang: Lang) -> Result<Source, Failure> {
         match (&self.data, &self.server) {
             (Some(path), None) => {
                 let path = path.clone();
                 let opened = tokio::task::spawn_blocking(move || Source::open(&path, options)).await;
-                opened.map_err(Failure::failed)?.map_err(Failure::from)
+                opened.map_err(Failure::defect)?.map_err(Failure::from)
             }
-            (None, Some(url)) => Source::connect(url).await.map_err(Failure::failed),
-            _ => Err(Failure::usage("name one of --data and --server")),
+            (None, Some(url)) => Source::connect_in(url, lang).await.map_err(Failure::failed),
+            _ => Err(Failure::usage(calls::name_a_target("--data", "--server"))),
         }
     }
 
     /// Opens what is named to ask questions only.
-    async fn ask(&self) -> Result<Source, Failure> {
-        self.open(Options::new(Purpose::Read)).await
+    async fn ask(&self, lang: Lang) -> Result<Source, Failure> {
+        self.open(Options::new(Purpose::Read), lang).await
     }
 }
 
 /// Parses a moment of the command line: a bare date, or RFC 3339 whose seconds may be left out.
-fn moment(text: &str) -> Result<Moment, String> {
+fn moment(text: &str) -> Result<Moment, Wrong> {
     if let Some(date) = Date::parse(text) {
         return Ok(Moment::Date(date));
     }
@@ -209,34 +227,31 @@ fn moment(text: &str) -> Result<Moment, String> {
         let (minutes, rest) = text.split_at_checked(16)?;
         Timestamp::parse(&format!("{minutes}:00{rest}"))
     };
-    Timestamp::parse(text)
-        .or_else(with_seconds)
-        .map(Moment::Instant)
-        .ok_or_else(|| "expected a date such as 2025-09-10 or a time such as 2025-09-10T09:00+07:00".to_owned())
+    Timestamp::parse(text).or_else(with_seconds).map(Moment::Instant).ok_or_else(|| Wrong(usage::moment()))
 }
 
 /// Parses a key to group by.
-fn key(text: &str) -> Result<GroupKey, String> {
-    let names = GroupKey::ALL.map(|(_, name)| name).join(", ");
-    GroupKey::parse(text).ok_or_else(|| format!("expected one of {names}"))
+fn key(text: &str) -> Result<GroupKey, Wrong> {
+    GroupKey::parse(text).ok_or_else(|| Wrong(usage::one_of(&GroupKey::ALL.map(|(_, name)| name))))
 }
 
 /// Parses an IANA time zone.
-fn zone(text: &str) -> Result<Zone, String> {
-    Zone::parse(text).ok_or_else(|| "expected an IANA time zone such as Asia/Ho_Chi_Minh".to_owned())
+fn zone(text: &str) -> Result<Zone, Wrong> {
+    Zone::parse(text).ok_or_else(|| Wrong(usage::zone()))
 }
 
-fn lang_of_environment() -> Lang {
-    let lang =
-        ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
-    if lang.is_some_and(|l| l.starts_with("vi")) { Lang::Vi } else { Lang::En }
+impl Args {
+    /// The language of what is said from here on.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
+    }
 }
 
 /// Runs a command; the exit code if it did not fail.
 pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
-    let lang = args.lang.unwrap_or_else(lang_of_environment);
+    let lang = args.lang();
     match args.command {
-        Command::Serve(args) => serve::run(args).await,
+        Command::Serve(args) => serve::run(args, lang).await,
         Command::Record(args) => record::run(args, lang).await,
         Command::Import(args) => import::run(args, lang).await,
         Command::Rates(args) => ask::rates(args, lang).await,
@@ -247,7 +262,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Due(args) => due::run(args, lang),
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
-        Command::Verify(args) => verify::run(args).await,
+        Command::Verify(args) => verify::run(args, lang).await,
         Command::Simulate(args) => simulate::run(args, lang).await,
         Command::Demo(args) => demo::run(args, lang).await,
     }

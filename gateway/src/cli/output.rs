@@ -1,10 +1,11 @@
-//! Printing: JSON, CSV, tables, and numbers as people of each language write them.
+//! Printing: JSON, CSV, tables. How numbers and dates are written is `messages::format`'s.
 
 use super::Failure;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use dunghen::messages::Lang;
+use dunghen::messages::calls::system;
+pub(super) use dunghen::messages::format::{count, local, percent, verdict};
+use dunghen::messages::{Lang, Text};
 use dunghen::report::looks_like_formula;
-use dunghen_engine::time::{Timestamp, Zone};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -18,7 +19,7 @@ fn written(result: std::io::Result<()>) -> Result<(), Failure> {
 
 /// Writes a file beside the one that is there, and only then puts it in its place: nobody ever sees half of it.
 pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = file.file_name().ok_or_else(|| std::io::Error::other("not the name of a file"))?;
+    let name = file.file_name().ok_or(std::io::ErrorKind::InvalidFilename)?;
     let mut beside = std::ffi::OsString::from(".");
     beside.push(name);
     beside.push(format!(".{}.part", std::process::id()));
@@ -38,6 +39,11 @@ pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// A line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
     written(writeln!(std::io::stdout().lock(), "{text}"))
+}
+
+/// A text in a language, as a line.
+pub(super) fn say(text: &Text, lang: Lang) -> Result<(), Failure> {
+    line(text.in_lang(lang))
 }
 
 /// As it is.
@@ -87,11 +93,17 @@ pub(super) fn csv(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure
 /// The same, for a file.
 pub(super) fn csv_bytes(header: &[&str], rows: Vec<Vec<String>>) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header).map_err(Failure::failed)?;
+    let failed = |e: csv::Error| Failure::failed(system(&e));
+    writer.write_record(header).map_err(failed)?;
     for row in rows {
-        writer.write_record(row.iter().map(|c| neutral(c))).map_err(Failure::failed)?;
+        writer.write_record(row.iter().map(|c| neutral(c))).map_err(failed)?;
     }
-    writer.into_inner().map_err(Failure::failed)
+    writer.into_inner().map_err(|e| Failure::failed(system(&e)))
+}
+
+/// A header in a language.
+pub(super) fn header(names: impl IntoIterator<Item = Text>, lang: Lang) -> Vec<String> {
+    names.into_iter().map(|name| name.into_lang(lang)).collect()
 }
 
 /// A table whose first `keys` columns are text and the others numbers. Where it is wider than the terminal each row
@@ -140,73 +152,9 @@ fn blocks(header: &[String], rows: &[Vec<String>]) -> String {
     blocks.join("\n").trim_end().to_owned()
 }
 
-/// A percentage of exact counts, rounded half up to two decimals, in the form of the language.
-pub(super) fn percent(part: u64, whole: u64, lang: Lang) -> String {
-    if whole == 0 {
-        return match lang {
-            Lang::Vi => "không phát sinh".to_owned(),
-            Lang::En => "n/a".to_owned(),
-        };
-    }
-    let (part, whole) = (u128::from(part), u128::from(whole));
-    let hundredths = (part * 20_000 + whole) / (2 * whole);
-    let point = match lang {
-        Lang::Vi => ',',
-        Lang::En => '.',
-    };
-    format!("{}{point}{:02} %", hundredths / 100, hundredths % 100)
-}
-
-/// Whether a target was met, in the words of the language.
-pub(super) fn verdict(met: bool, lang: Lang) -> &'static str {
-    match (met, lang) {
-        (true, Lang::Vi) => "đạt",
-        (true, Lang::En) => "met",
-        (false, Lang::Vi) => "KHÔNG ĐẠT",
-        (false, Lang::En) => "NOT MET",
-    }
-}
-
-/// A count with its thousands apart, in the form of the language.
-pub(super) fn count(n: u64, lang: Lang) -> String {
-    let separator = match lang {
-        Lang::Vi => '.',
-        Lang::En => ',',
-    };
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(separator);
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A local time, in the form of the language.
-pub(super) fn local(at: Timestamp, zone: &Zone, lang: Lang) -> String {
-    let (y, m, d) = zone.date(at).ymd();
-    let minutes = zone.time_of_day(at) / 60_000;
-    let (hour, minute) = (minutes / 60, minutes % 60);
-    match lang {
-        Lang::Vi => format!("{d:02}/{m:02}/{y} {hour:02}:{minute:02}"),
-        Lang::En => format!("{y:04}-{m:02}-{d:02} {hour:02}:{minute:02}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentages_round_half_up() {
-        assert_eq!(percent(952, 1329, Lang::En), "71.63 %");
-        assert_eq!(percent(952, 1329, Lang::Vi), "71,63 %");
-        assert_eq!(percent(1, 800, Lang::En), "0.13 %", "0.125 goes up");
-        assert_eq!(percent(0, 0, Lang::En), "n/a");
-        assert_eq!(percent(7, 7, Lang::Vi), "100,00 %");
-    }
 
     #[test]
     fn a_narrow_terminal_gets_blocks() {
@@ -214,13 +162,6 @@ mod tests {
         let rows = [vec!["H44".into(), "7".into(), "n/a".into()], vec!["H45".into(), "8".into(), String::new()]];
         let expected = "  unit     H44\n  on time  7\n  rate     n/a\n\n  unit     H45\n  on time  8";
         assert_eq!(blocks(&header, &rows), expected);
-    }
-
-    #[test]
-    fn counts_in_both_languages() {
-        assert_eq!(count(1_234_567, Lang::En), "1,234,567");
-        assert_eq!(count(1_234_567, Lang::Vi), "1.234.567");
-        assert_eq!(count(999, Lang::Vi), "999");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Failure, IN_PART, Target, output, zone};
 use dunghen::json::{self, Line};
-use dunghen::messages::{self, Lang};
+use dunghen::messages::{self, Lang, Text, calls, commands};
 use dunghen::pb;
 use dunghen::source::Source;
 use dunghen::wire;
@@ -76,12 +76,12 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
         Box::new(std::io::stdin())
     } else {
         let file = std::fs::File::open(&args.file);
-        Box::new(file.map_err(|e| Failure::failed(format!("{}: {e}", args.file.display())))?)
+        Box::new(file.map_err(|e| Failure::failed(calls::system_at(&args.file, &e)))?)
     };
     let mut options = Options::new(Purpose::Write);
     options.zone = args.time_zone;
     options.accept_clock = args.accept_clock;
-    let source = args.target.open(options).await?;
+    let source = args.target.open(options, lang).await?;
     let (sender, mut lines) = mpsc::channel(2 * TOGETHER);
     let reading = std::thread::spawn(move || -> std::io::Result<()> {
         let mut reader = BufReader::new(reader);
@@ -102,12 +102,12 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
         refused += send(&source, first_line, lines, lang, &mut skipped).await?;
         first_line = next_line;
     }
-    let read = reading.join().map_err(|_| Failure::failed("the reader stopped with a defect"))?;
+    let read = reading.join().map_err(|_| Failure::failed(commands::reader_stopped()))?;
     let closing = source.clone();
-    tokio::task::spawn_blocking(move || closing.close()).await.map_err(Failure::failed)??;
-    read.map_err(|e| Failure::failed(format!("{}: {e}", args.file.display())))?;
+    tokio::task::spawn_blocking(move || closing.close()).await.map_err(Failure::defect)??;
+    read.map_err(|e| Failure::failed(calls::system_at(&args.file, &e)))?;
     if skipped > 0 {
-        eprintln!("dunghen: {skipped} lines of type Late were skipped: the engine writes its own");
+        eprintln!("dunghen: {}", commands::lates_skipped(skipped).in_lang(lang));
     }
     Ok(if refused > 0 { IN_PART } else { 0 })
 }
@@ -139,7 +139,7 @@ async fn send(
             Err(rejection) => answers.push(Ok(own(number, None, &rejection))),
         }
     }
-    let results = record_each(source, events, false).await.map_err(|s| Failure::status(&s, lang))?;
+    let results = record_each(source, events, false).await.map_err(|s| Failure::status(&s))?;
     let mut results = results.into_iter();
     let mut refused = 0;
     for answer in answers {
@@ -152,10 +152,10 @@ async fn send(
                 Some(pb::record_result::Result::Receipt(receipt)) => json::receipt(&receipt),
                 Some(pb::record_result::Result::Refusal(r)) => {
                     refused += 1;
-                    let text = if lang == Lang::Vi { &r.message_vi } else { &r.message_en };
-                    refusal(number, Some(id), &r.reason, text)
+                    let text = Text::from_elsewhere(r.message_vi, r.message_en);
+                    refusal(number, Some(id), &r.reason, text.in_lang(lang))
                 }
-                None => return Err(Failure::failed("the server left an event without an answer")),
+                None => return Err(Failure::failed(calls::event_unanswered())),
             },
         };
         output::json(&printed)?;

@@ -3,10 +3,9 @@
 use super::ask::FilterArgs;
 use super::{Failure, Target, moment, output, zone};
 use clap::ValueEnum;
-use dunghen::messages::{Lang, Text};
+use dunghen::messages::{Lang, Text, Wrong, format, report as texts, usage};
 use dunghen::report::period::{CALENDAR, Period};
 use dunghen::report::sheet::{Sheet, beyond, columns};
-use dunghen::report::texts;
 use dunghen::report::tiers::Published;
 use dunghen::{json, pb, wire};
 use dunghen_engine::rules::{DECISION_766_FULL, Fraction, score_766};
@@ -61,9 +60,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn period(&self, lang: Lang) -> Result<Period, Failure> {
+    fn period(&self) -> Result<Period, Failure> {
         let period = Period::parse(&self.period, self.cut_off_day);
-        period.map_err(|bad| Failure::usage(texts::bad_period(&bad).in_lang(lang)))
+        period.map_err(|bad| Failure::usage(texts::bad_period(&bad)))
     }
 
     fn zone_name(&self) -> String {
@@ -82,8 +81,8 @@ impl Asked {
             min_position: self.min_position,
             filter: Some(self.filter.filter()),
         };
-        let source = self.target.ask().await?;
-        source.get_rates(request).await.map_err(|status| Failure::status(&status, lang))
+        let source = self.target.ask(lang).await?;
+        source.get_rates(request).await.map_err(|status| Failure::status(&status))
     }
 }
 
@@ -154,9 +153,8 @@ struct ParIndexArgs {
     format: Option<ScoreFormat>,
 }
 
-fn form_key(text: &str) -> Result<FormKey, String> {
-    let names = FormKey::ALL.map(|(_, name)| name).join(" or ");
-    FormKey::parse(text).ok_or_else(|| format!("expected {names}"))
+fn form_key(text: &str) -> Result<FormKey, Wrong> {
+    FormKey::parse(text).ok_or_else(|| Wrong(usage::one_of(&FormKey::ALL.map(|(_, name)| name))))
 }
 
 pub(super) async fn run(args: ReportArgs, lang: Lang) -> Result<u8, Failure> {
@@ -179,13 +177,13 @@ impl FormArgs {
 }
 
 async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
-    let period = args.asked.period(lang)?;
+    let period = args.asked.period()?;
     let format = args.format();
     if format == FormFormat::Xlsx && args.out.is_none() {
-        return Err(Failure::usage(texts::xlsx_needs_a_file().in_lang(lang)));
+        return Err(Failure::usage(texts::xlsx_needs_a_file()));
     }
     let asked = args.asked;
-    let source = asked.target.ask().await?;
+    let source = asked.target.ask(lang).await?;
     let request = pb::GetFormRequest {
         from: Some(wire::time_point(Moment::Date(period.first))),
         to: Some(wire::time_point(Moment::Date(period.after()))),
@@ -196,7 +194,7 @@ async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
         filter: Some(asked.filter.filter()),
     };
     let unit = request.filter.as_ref().map_or_else(String::new, |filter| filter.unit.clone());
-    let answer = source.get_form(request).await.map_err(|status| Failure::status(&status, lang))?;
+    let answer = source.get_form(request).await.map_err(|status| Failure::status(&status))?;
     let bytes = match format {
         FormFormat::Json => (form_json(&period, &answer).to_string() + "\n").into_bytes(),
         FormFormat::Csv => form_csv(args.by, &answer)?,
@@ -204,16 +202,13 @@ async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
         FormFormat::Xlsx => {
             let unit_name = args.unit_name.unwrap_or(unit);
             let sheet = Sheet { period: &period, by: args.by, unit_name: &unit_name, answer: &answer };
-            sheet.to_bytes().map_err(Failure::failed)?
+            sheet.to_bytes().map_err(|e| Failure::failed(texts::no_sheet(&e)))?
         }
     };
     match args.out {
         None => output::bytes(&bytes)?,
         Some(file) => {
-            let say = |e: std::io::Error| {
-                Failure::failed(texts::cannot_write(&file.display().to_string(), &e.to_string()).in_lang(lang))
-            };
-            output::replace(&file, &bytes).map_err(say)?;
+            output::replace(&file, &bytes).map_err(|e| Failure::failed(texts::cannot_write(&file, &e)))?;
         }
     }
     Ok(0)
@@ -245,15 +240,14 @@ fn form_table(period: &Period, by: FormKey, answer: &pb::GetFormResponse, to_fil
         let counts = columns(figures).into_iter().chain(beyond(figures).into_iter().filter(|_| further));
         [name].into_iter().chain(counts.map(|n| output::count(n, lang))).collect()
     };
-    let names = texts::columns(lang).into_iter().chain(texts::columns_beyond(lang).into_iter().filter(|_| further));
-    let mut header = vec![texts::key(by).in_lang(lang).to_owned()];
-    header.extend(names.map(str::to_owned));
+    let beyond_it = texts::columns_beyond().into_iter().filter(|_| further);
+    let header = output::header([texts::key(by)].into_iter().chain(texts::columns()).chain(beyond_it), lang);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for row in &answer.rows {
         let name = row.key.as_ref().and_then(|key| key.value.clone()).unwrap_or_else(|| "–".to_owned());
         rows.push(cells(name, &row.figures.unwrap_or_default()));
     }
-    rows.push(cells(texts::total().in_lang(lang).to_owned(), &total));
+    rows.push(cells(texts::total().into_lang(lang), &total));
     // A file is as wide as it must be, whatever terminal happens to be there.
     let table = if to_file { output::whole(&header, 1, &rows).0 } else { output::table(&header, 1, &rows) };
     let cut = wire::cut(answer.to.as_ref(), answer.as_of.as_ref());
@@ -269,8 +263,7 @@ fn heading(
     lang: Lang,
 ) -> String {
     let zone = Zone::parse(time_zone).unwrap_or(Zone::UTC);
-    let cut = Text { vi: output::local(cut, &zone, Lang::Vi), en: output::local(cut, &zone, Lang::En) };
-    texts::heading(report, &texts::period(period), &cut, time_zone, position).in_lang(lang).to_owned()
+    texts::heading(report, period, cut, (time_zone, &zone), position).into_lang(lang)
 }
 
 /// Marks and what they are made of. `marks` is null where nothing was to be judged.
@@ -297,9 +290,7 @@ fn exact(fraction: Fraction) -> String {
 
 /// Two decimals, rounded half up.
 fn decimals(fraction: Fraction, lang: Lang) -> String {
-    let hundredths = fraction.hundredths();
-    let point = if lang == Lang::Vi { ',' } else { '.' };
-    format!("{}{point}{:02}", hundredths / 100, hundredths % 100)
+    format::decimals(fraction.hundredths(), lang)
 }
 
 impl Criterion {
@@ -315,7 +306,7 @@ impl Criterion {
     }
 
     fn cells(&self, lang: Lang) -> Vec<String> {
-        let none = || texts::not_applicable().in_lang(lang).to_owned();
+        let none = || format::not_applicable().into_lang(lang);
         let tier = self.tier.filter(|_| self.marks.is_some()).map_or_else(|| "–".to_owned(), |n| n.to_string());
         vec![
             self.name.in_lang(lang).to_owned(),
@@ -330,7 +321,7 @@ impl Criterion {
 }
 
 fn score_table(criteria: &[&Criterion], lang: Lang) -> String {
-    let header = texts::score_columns(lang).map(str::to_owned);
+    let header = output::header(texts::score_columns(), lang);
     let rows: Vec<Vec<String>> = criteria.iter().map(|criterion| criterion.cells(lang)).collect();
     output::table(&header, 1, &rows)
 }
@@ -374,11 +365,11 @@ fn print_score(
     output::line(&heading(report, period, cut, &answer.time_zone, answer.position, lang))?;
     output::line(&score_table(criteria, lang))?;
     let no_deadline = answer.total.unwrap_or_default().no_deadline;
-    output::line(texts::no_deadline(&output::count(no_deadline, lang)).in_lang(lang))
+    output::say(&texts::no_deadline(no_deadline), lang)
 }
 
 async fn score(args: Score766Args, lang: Lang) -> Result<u8, Failure> {
-    let period = args.asked.period(lang)?;
+    let period = args.asked.period()?;
     let unit = args.asked.filter.unit().to_owned();
     let answer = args.asked.rates(&period, "decision-766".to_owned(), lang).await?;
     let total = answer.total.unwrap_or_default();
@@ -405,17 +396,15 @@ async fn score(args: Score766Args, lang: Lang) -> Result<u8, Failure> {
 }
 
 async fn par_index(args: ParIndexArgs, lang: Lang) -> Result<u8, Failure> {
-    let period = args.asked.period(lang)?;
-    let full = args
-        .full
-        .map(|said| Fraction::decimal(&said).ok_or_else(|| Failure::usage(texts::bad_full(&said).in_lang(lang))));
+    let period = args.asked.period()?;
+    let full = args.full.map(|said| Fraction::decimal(&said).ok_or_else(|| Failure::usage(texts::bad_full(&said))));
     let full = full.transpose()?;
     let tiers = match &args.tiers {
         Some(file) => Published::read(file, full),
         None => Published::par_index(full.unwrap_or(Fraction::ONE)),
     };
     let file = args.tiers.as_ref().map_or_else(|| "PAR INDEX".to_owned(), |file| file.display().to_string());
-    let tiers = tiers.map_err(|bad| Failure::usage(texts::bad_tiers(&file, &bad).in_lang(lang)))?;
+    let tiers = tiers.map_err(|bad| Failure::usage(texts::bad_tiers(&file, &bad)))?;
     let unit = args.asked.filter.unit().to_owned();
     let answer = args.asked.rates(&period, args.definition, lang).await?;
     let total = answer.total.unwrap_or_default();

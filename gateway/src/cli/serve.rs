@@ -1,6 +1,7 @@
 //! `dunghen serve`: a data directory over gRPC, until told to stop.
 
 use super::{Failure, zone};
+use dunghen::messages::{Lang, Text, Wrong, commands, usage};
 use dunghen::serve;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Engine, Options, Purpose};
@@ -28,14 +29,14 @@ pub(super) struct ServeArgs {
 }
 
 /// An address and a port; a name such as localhost is looked up.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let expected = || "expected an address and a port such as 127.0.0.1:7070".to_owned();
+fn address(text: &str) -> Result<SocketAddr, Wrong> {
+    let expected = || Wrong(usage::address());
     text.to_socket_addrs().map_err(|_| expected())?.next().ok_or_else(expected)
 }
 
 /// Says something to whoever started the server; it goes on if nobody listens any more.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+fn say(text: &Text, lang: Lang) {
+    let _ = writeln!(std::io::stdout(), "{}", text.in_lang(lang));
 }
 
 /// Turns true at the first SIGINT or SIGTERM.
@@ -54,26 +55,22 @@ pub(super) fn stop_on_signal() -> std::io::Result<watch::Receiver<bool>> {
     Ok(stopped)
 }
 
-pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
+pub(super) async fn run(args: ServeArgs, lang: Lang) -> Result<u8, Failure> {
     // The address first: a wrong one must not make a directory.
-    let listener = serve::bind(args.listen).await.map_err(|e| match e {
-        serve::ServeError::NotLoopback(_) => Failure::usage(e),
-        other => Failure::failed(other),
-    })?;
+    let listener = serve::bind(args.listen).await?;
     let stopped = stop_on_signal()?;
     let mut options = Options::new(Purpose::Write);
     options.zone = args.time_zone;
     options.accept_clock = args.accept_clock;
     let path = args.data.clone();
-    let engine = tokio::task::spawn_blocking(move || Engine::open(&path, options)).await.map_err(Failure::failed)??;
+    let engine = tokio::task::spawn_blocking(move || Engine::open(&path, options)).await.map_err(Failure::defect)??;
     let engine = Arc::new(engine);
     let address = listener.local_addr()?;
-    let (path, position, zone) = (args.data.display(), engine.position(), engine.zone());
-    say(&format!("dunghen: {path} serves at http://{address} ({position} records, {})", zone.name()));
+    say(&commands::serving(&args.data, &address, engine.position(), &engine.zone()), lang);
     let served = serve::serve(listener, Arc::clone(&engine), stopped).await;
-    let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::failed)?;
-    served.map_err(Failure::failed)?;
+    let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::defect)?;
+    served?;
     closed?;
-    say(&format!("dunghen: {} is closed", args.data.display()));
+    say(&commands::closed(&args.data), lang);
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! `dunghen verify`: reads every byte of a data directory again, changing none.
 
 use super::{DAMAGED, Failure, Format, format_or_default, output};
+use dunghen::messages::{Lang, commands};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -17,16 +18,15 @@ pub(super) struct VerifyArgs {
     format: Option<Format>,
 }
 
-pub(super) async fn run(args: VerifyArgs) -> Result<u8, Failure> {
+pub(super) async fn run(args: VerifyArgs, lang: Lang) -> Result<u8, Failure> {
     let base = args.scratch.unwrap_or_else(std::env::temp_dir);
     let scratch = base.join(format!("dunghen-verify-{}", uuid::Uuid::now_v7()));
-    std::fs::create_dir_all(&scratch)
-        .map_err(|e| Failure::failed(format!("{}: {e}; name another place with --scratch", scratch.display())))?;
+    std::fs::create_dir_all(&scratch).map_err(|e| Failure::failed(commands::no_scratch(&scratch, &e)))?;
     let (data, copy) = (args.data.clone(), scratch.clone());
     let verified = tokio::task::spawn_blocking(move || dunghen_engine::verify(&data, &copy)).await;
     let removed = std::fs::remove_dir_all(&scratch);
-    let verified = verified.map_err(Failure::failed)??;
-    removed.map_err(|e| Failure::failed(format!("{} cannot be removed: {e}", scratch.display())))?;
+    let verified = verified.map_err(Failure::defect)??;
+    removed.map_err(|e| Failure::failed(commands::scratch_stays(&scratch, &e)))?;
     let ok = verified.findings.is_empty();
     match format_or_default(args.format) {
         Format::Json => {
@@ -41,13 +41,12 @@ pub(super) async fn run(args: VerifyArgs) -> Result<u8, Failure> {
             output::csv(&["position", "what"], rows)?;
         }
         Format::Table => {
-            let verdict = if ok { "intact" } else { "DAMAGED" };
-            output::line(&format!("{}: {verdict}, {} records read", args.data.display(), verified.records))?;
+            output::say(&commands::verified(&args.data, ok, verified.records), lang)?;
             for finding in &verified.findings {
-                output::line(&format!("  at {}: {}", finding.position, finding.what))?;
+                output::say(&commands::finding(finding.position, &finding.what), lang)?;
             }
             if !ok {
-                output::line("Do not open it for writing; keep a copy as it is, and restore a backup.")?;
+                output::say(&commands::damaged_advice(), lang)?;
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::ask::{FilterArgs, rates_table};
 use super::{Failure, Target, key, output};
-use dunghen::messages::Lang;
+use dunghen::messages::commands::{Standing, standing};
+use dunghen::messages::{Lang, Wrong, usage};
 use dunghen::pb::replay_response::Item;
 use dunghen::source::Source;
 use dunghen::{json, pb, wire};
@@ -44,8 +45,8 @@ struct Goal {
     hundredths: u64,
 }
 
-fn goal(text: &str) -> Result<Goal, String> {
-    let wrong = || "expected a goal such as >99, >=95 or >98.5".to_owned();
+fn goal(text: &str) -> Result<Goal, Wrong> {
+    let wrong = || Wrong(usage::goal());
     let (strict, number) = match text.strip_prefix(">=") {
         Some(number) => (false, number),
         None => (true, text.strip_prefix('>').ok_or_else(wrong)?),
@@ -68,9 +69,8 @@ impl Goal {
         (whole > 0).then_some(if self.strict { is > must } else { is >= must })
     }
 
-    fn text(self, lang: Lang) -> String {
-        let sign = if self.strict { ">" } else { "≥" };
-        format!("{sign} {}", output::percent(self.hundredths, 10_000, lang))
+    fn sign(self) -> &'static str {
+        if self.strict { ">" } else { "≥" }
     }
 }
 
@@ -82,7 +82,7 @@ struct Screen {
 }
 
 pub(super) async fn run(args: WatchArgs, lang: Lang) -> Result<u8, Failure> {
-    let source = args.target.ask().await?;
+    let source = args.target.ask(lang).await?;
     let question = pb::GetRatesRequest {
         definition: args.definition,
         by: args.by.iter().map(|k| k.name().to_owned()).collect(),
@@ -90,7 +90,7 @@ pub(super) async fn run(args: WatchArgs, lang: Lang) -> Result<u8, Failure> {
         ..pb::GetRatesRequest::default()
     };
     let request = pb::WatchRatesRequest { question: Some(question), max_per_second: args.per_second };
-    let failed = |s: tonic::Status| Failure::status(&s, lang);
+    let failed = |s: tonic::Status| Failure::status(&s);
     let mut answers = source.watch_rates(request).await.map_err(failed)?;
     let mut screen = Screen::default();
     let first = answers.next().await.transpose().map_err(failed)?.and_then(|a| a.answer).unwrap_or_default();
@@ -146,28 +146,19 @@ fn event_line(record: &pb::Record, zone: &Zone, lang: Lang) -> String {
 fn show(screen: &Screen, goal: Goal, live: bool, lang: Lang) -> Result<(), Failure> {
     let Some(rates) = &screen.rates else { return Ok(()) };
     let total = rates.total.unwrap_or_default();
-    let met = match (goal.met(total.on_time, total.on_time + total.late), lang) {
-        (Some(met), lang) => output::verdict(met, lang),
-        (None, Lang::Vi) => "không phát sinh",
-        (None, Lang::En) => "n/a",
+    let judged = total.on_time + total.late;
+    let summary = Standing {
+        on_time: total.on_time,
+        judged,
+        met: goal.met(total.on_time, judged),
+        apology_due: total.apology_due,
+        apology_in_time: total.apology_in_time,
+        apology_late: total.apology_late,
+        apology_missing: total.apology_missing,
+        apology_defective: total.apology_defective,
+        apology_pending: total.apology_pending,
     };
-    let rate = output::percent(total.on_time, total.on_time + total.late, lang);
-    let n = |n| output::count(n, lang);
-    let (due, in_time, late) = (n(total.apology_due), n(total.apology_in_time), n(total.apology_late));
-    let (missing, defective, pending) =
-        (n(total.apology_missing), n(total.apology_defective), n(total.apology_pending));
-    let summary = match lang {
-        Lang::Vi => format!(
-            "Chỉ tiêu {}: {rate}, {met}\nNghĩa vụ xin lỗi {due}: kịp thời {in_time}, muộn {late}, chưa xin lỗi {missing} \
-             (thiếu nội dung {defective}); chưa đến hạn {pending}",
-            goal.text(lang)
-        ),
-        Lang::En => format!(
-            "Target {}: {rate}, {met}\nApologies due {due}: in time {in_time}, late {late}, missing {missing} (defective \
-             {defective}); pending {pending}",
-            goal.text(lang)
-        ),
-    };
+    let summary = standing(goal.sign(), goal.hundredths, &summary).into_lang(lang);
     let events: Vec<&str> = screen.events.iter().map(String::as_str).collect();
     let page = format!("{}\n{summary}\n\n{}", rates_table(rates, lang), events.join("\n"));
     if !live {

@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::reader::Import;
 use super::rows::Rows;
 use super::{Chunk, ImportError, Mapping, Progress, Seen, xes};
+use crate::messages::{Text, import as say};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -74,12 +75,12 @@ impl Input {
         let text: Box<dyn Read + Send> =
             if head == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let (head, text) = peek(text, LOOKED_AT).map_err(unreadable)?;
-        let named = |what: &str| Err(ImportError::File(format!("{}: {what}", path.display())));
+        let named = |what: Text| Err(ImportError::File(say::of_file(path, &what)));
         if head.starts_with(b"PK\x03\x04") {
-            return named("is a workbook or a zip archive; export it as CSV in UTF-8, or take the log out of it");
+            return named(say::is_archive());
         }
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            return named("is UTF-16; save it in UTF-8");
+            return named(say::is_utf16());
         }
         Ok(Input { path: path.to_path_buf(), xes: is_xml(&head), text: Box::new(text), taken, length })
     }
@@ -107,8 +108,7 @@ impl Input {
         if !self.xes {
             return self.table(mapping, progress, sink);
         }
-        let plan = Plan::for_traces(mapping)
-            .map_err(|what| ImportError::Columns(format!("{}: {what}", self.path.display())))?;
+        let plan = Plan::for_traces(mapping).map_err(|what| ImportError::Columns(say::of_file(&self.path, &what)))?;
         let (taken, of) = (self.taken, self.length);
         let mut told = || progress(Progress::Read { bytes: taken.0.load(Ordering::Relaxed), of });
         xes::read(self.text, &plan, &mut told, sink)
@@ -123,13 +123,12 @@ impl Input {
         let path = self.path;
         let mut bytes = Vec::new();
         self.text.read_to_end(&mut bytes).map_err(|source| ImportError::Unreadable { path: path.clone(), source })?;
-        let named = |what: String| ImportError::File(format!("{}: {what}", path.display()));
+        let named = |what: Text| ImportError::File(say::of_file(&path, &what));
         let data = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(&bytes);
         let of = data.len() as u64;
         let mut rows = Rows::new(data, &mapping.csv);
         let header = rows.header().map_err(&named)?;
-        let plan = Plan::for_table(mapping, header)
-            .map_err(|what| ImportError::Columns(format!("{}: {what}", path.display())))?;
+        let plan = Plan::for_table(mapping, header).map_err(|what| ImportError::Columns(say::of_file(&path, &what)))?;
         let mut import = Import::new(&plan);
         while let Some((line, row)) = rows.next_row().map_err(&named)? {
             import.row(line, row);

@@ -3,8 +3,10 @@
 //! It knows the file's own keys and the fields of the events, and refuses what it does not understand, naming the
 //! place. It has not seen the CSV file: whether the columns exist is found out by the reader.
 
+use super::ImportError;
 use super::value::{Field, Kind, Otherwise, Reading, TimeFormat, Times, Value, fields_of};
-use super::{ImportError, listed, quoted};
+use crate::messages::Text;
+use crate::messages::mapping::{self as say, Misplaced};
 use chrono::NaiveTime;
 use dunghen_engine::dossier::{Code, EventType, MAX_CODE_CHARS};
 use dunghen_engine::time::Zone;
@@ -112,8 +114,8 @@ impl Mapping {
     pub fn load(path: &Path) -> Result<Mapping, ImportError> {
         let bytes =
             std::fs::read(path).map_err(|source| ImportError::Unreadable { path: path.to_path_buf(), source })?;
-        let named = |what: &str| ImportError::Mapping(format!("{}: {what}", path.display()));
-        let text = std::str::from_utf8(&bytes).map_err(|_| named("is not UTF-8; save it as UTF-8"))?;
+        let named = |what: &Text| ImportError::Mapping(say::file(path).before(what));
+        let text = std::str::from_utf8(&bytes).map_err(|_| named(&say::not_utf8()))?;
         Mapping::parse(text).map_err(|e| match e {
             ImportError::Mapping(what) => named(&what),
             other => other,
@@ -126,8 +128,7 @@ impl Mapping {
     /// [`ImportError::Mapping`] naming the place and what to do.
     pub fn parse(text: &str) -> Result<Mapping, ImportError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let raw: RawMapping =
-            toml::from_str(text).map_err(|e| ImportError::Mapping(e.to_string().trim().to_owned()))?;
+        let raw: RawMapping = toml::from_str(text).map_err(|e| ImportError::Mapping(in_the_text(&e, text)))?;
         raw.check().map_err(ImportError::Mapping)
     }
 
@@ -233,44 +234,42 @@ struct RawSpec {
 }
 
 impl RawMapping {
-    fn check(self) -> Result<Mapping, String> {
+    fn check(self) -> Result<Mapping, Text> {
         if self.source.trim().is_empty() || self.source.chars().any(char::is_control) {
-            return Err("`source` must be a name on one line; it becomes part of every event id".to_owned());
+            return Err(say::bad_source());
         }
-        let zone = self.time_zone.as_deref().map_or(Ok(Zone::VIETNAM), |name| zone(name, "`time_zone`"))?;
+        let zone = self.time_zone.as_deref().map_or(Ok(Zone::VIETNAM), |name| zone(name, &say::key("time_zone")))?;
         let times = Times {
-            formats: formats(self.time.formats.as_deref(), "`time.formats`")?
+            formats: formats(self.time.formats.as_deref(), &say::key("time.formats"))?
                 .map_or_else(|| FORMATS.iter().map(|f| TimeFormat::new(f)).collect::<Result<_, _>>(), Ok)?,
             zone,
-            of_day: self.time.of_day.as_deref().map(|t| of_day(t, "`time.of_day`")).transpose()?,
+            of_day: self.time.of_day.as_deref().map(|t| of_day(t, &say::key("time.of_day"))).transpose()?,
         };
         let filters = self.filters.into_iter().enumerate();
-        let filters = filters.map(|(i, c)| c.check(&format!("filter {}", i + 1))).collect::<Result<Vec<_>, _>>()?;
+        let filters = filters.map(|(i, c)| c.check(&say::filter(i + 1))).collect::<Result<Vec<_>, _>>()?;
         let long = self.shape == RawShape::Long;
         let rules = self.events.into_iter().enumerate();
         let rules = rules.map(|(i, table)| rule(table, i + 1, long, &times)).collect::<Result<Vec<_>, _>>()?;
         if rules.is_empty() {
-            return Err("there is no event; write at least one [[events]] table with `type` and `occurred_at`".into());
+            return Err(say::no_events());
         }
         let shape = if long {
             if self.case_rows.is_some() {
-                return Err("`case_rows` belongs to shape = \"wide\"; remove it".to_owned());
+                return Err(say::case_rows_is_wide());
             }
             let Some(type_column) = self.type_column else {
-                return Err("shape = \"long\" needs `type_column`, the column that says what happened".to_owned());
+                return Err(say::no_type_column());
             };
             let ignore = self.ignore.unwrap_or_default();
             let mut listed_values = rules.iter().filter_map(|r| r.when.as_ref()).flatten();
             if let Some(value) = listed_values.find(|v| ignore.contains(v)) {
-                return Err(format!("{} stands in `ignore` and in a `when`; remove one of them", quoted(value)));
+                return Err(say::ignored_and_wanted(value));
             }
             if rules.iter().all(|r| r.when.is_none()) {
-                return Err("no event has a `when`, so no row would be an event; \
-                     give one, or use shape = \"wide\" with case_rows = \"repeated\""
-                    .to_owned());
+                return Err(say::no_when());
             }
             Shape::Long {
-                type_column: column(&type_column, "`type_column`")?,
+                type_column: column(&type_column, &say::key("type_column"))?,
                 ignore,
                 unlisted: self.unlisted.unwrap_or(Unlisted::Reject),
             }
@@ -281,7 +280,7 @@ impl RawMapping {
                 ("unlisted", self.unlisted.is_some()),
             ];
             if let Some((key, _)) = long_only.iter().find(|(_, there)| *there) {
-                return Err(format!("`{key}` belongs to shape = \"long\"; remove it, or change the shape"));
+                return Err(say::is_long(key));
             }
             match self.case_rows {
                 None | Some(RawCaseRows::One) => Shape::One,
@@ -291,7 +290,7 @@ impl RawMapping {
         Ok(Mapping {
             source: self.source,
             zone,
-            dossier: column(&self.dossier, "`dossier`")?,
+            dossier: column(&self.dossier, &say::key("dossier"))?,
             shape,
             empty: self.empty.unwrap_or_else(|| EMPTY.map(str::to_owned).to_vec()),
             csv: self.csv.check()?,
@@ -302,67 +301,63 @@ impl RawMapping {
 }
 
 impl RawCsv {
-    fn check(self) -> Result<Csv, String> {
-        let byte = |text: &str, key: &str| match *text.as_bytes() {
+    fn check(self) -> Result<Csv, Text> {
+        let byte = |text: &str, key: &str, or: Option<&str>| match *text.as_bytes() {
             [b] if b.is_ascii() && !matches!(b, b'\r' | b'\n') => Ok(b),
-            _ => Err(format!("`csv.{key}` is {}; it must be one ASCII character", quoted(text))),
+            _ => Err(say::not_one_character(key, text, or)),
         };
         let csv = Csv {
             delimiter: match self.delimiter.as_deref() {
                 None => b',',
                 Some("tab") => b'\t',
-                Some(text) => byte(text, "delimiter").map_err(|e| format!("{e}, or \"tab\""))?,
+                Some(text) => byte(text, "delimiter", Some("tab"))?,
             },
             quote: match self.quote.as_deref() {
                 None => Some(b'"'),
                 Some("none") => None,
-                Some(text) => Some(byte(text, "quote").map_err(|e| format!("{e}, or \"none\""))?),
+                Some(text) => Some(byte(text, "quote", Some("none"))?),
             },
-            escape: self.escape.as_deref().map(|text| byte(text, "escape")).transpose()?,
+            escape: self.escape.as_deref().map(|text| byte(text, "escape", None)).transpose()?,
             header: self.header.unwrap_or(true),
             skip_lines: self.skip_lines.unwrap_or(0),
             trim: self.trim.unwrap_or(true),
             fill_short_rows: self.short_rows == Some(RawShortRows::Fill),
         };
         if csv.quote == Some(csv.delimiter) || csv.escape == Some(csv.delimiter) {
-            return Err("`csv.quote` and `csv.escape` must differ from `csv.delimiter`".to_owned());
+            return Err(say::quote_is_delimiter());
         }
         Ok(csv)
     }
 }
 
 impl RawCondition {
-    fn check(self, place: &str) -> Result<Condition, String> {
+    fn check(self, place: &Text) -> Result<Condition, Text> {
         let column = column(&self.column, place)?;
         match (self.is, self.is_not) {
             (Some(values), None) => Ok(Condition { column, values, wanted: true }),
             (None, Some(values)) => Ok(Condition { column, values, wanted: false }),
-            _ => Err(format!("{place}: give either `is` or `is_not`, a list of values")),
+            _ => Err(place.before(&say::is_or_is_not())),
         }
     }
 }
 
 /// One `[[events]]` table; `number` counts them from 1.
-fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Result<Rule, String> {
-    let place = format!("event {number}");
+fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Result<Rule, Text> {
+    let place = say::event(number);
     let name = match table.remove("type") {
         Some(Toml::String(name)) => name,
-        _ => return Err(format!("{place}: needs `type`, such as \"Received\"")),
+        _ => return Err(place.before(&say::no_type())),
     };
-    let place = format!("{place} ({name})");
-    let told = |t: &&EventType| ![EventType::Late, EventType::Corrected].contains(*t);
-    let takes = || listed(EventType::ALL.iter().filter(told).map(|t| t.name()));
+    let place = say::event_named(number, &name);
     let event_type = match EventType::parse(&name) {
-        Some(EventType::Corrected) => {
-            return Err(format!("{place}: a correction names an event of the log; send it with `dunghen record`"));
-        }
-        Some(EventType::Late) => return Err(format!("{place}: only the engine writes Late; remove this event")),
+        Some(EventType::Corrected) => return Err(place.before(&say::corrections_are_sent())),
+        Some(EventType::Late) => return Err(place.before(&say::late_is_the_engines())),
         Some(event_type) => event_type,
-        None => return Err(format!("{place}: there is no such type; the types are {}", takes())),
+        None => return Err(place.before(&say::unknown_type())),
     };
-    let when = table.remove("when").map(|v| strings(&v, &format!("{place}, `when`"))).transpose()?;
+    let when = table.remove("when").map(|v| strings(&v, &say::key_of(&place, "when"))).transpose()?;
     if when.is_some() && !long {
-        return Err(format!("{place}: `when` belongs to shape = \"long\"; in a wide file use `only_if`"));
+        return Err(place.before(&say::when_is_long()));
     }
     let only_if = match table.remove("only_if") {
         None => Vec::new(),
@@ -372,8 +367,8 @@ fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Res
     let only_if = only_if
         .into_iter()
         .map(|value| {
-            let place = format!("{place}, `only_if`");
-            let raw = value.try_into::<RawCondition>().map_err(|e| format!("{place}: {}", one_line(&e)))?;
+            let place = say::key_of(&place, "only_if");
+            let raw = value.try_into::<RawCondition>().map_err(|e| place.before(&one_line(&e)))?;
             raw.check(&place)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -381,14 +376,14 @@ fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Res
     if let Some(key) = table.keys().find(|key| !known.iter().any(|f| f.name == key.as_str())) {
         let names: Vec<&str> =
             ["type", "only_if"].into_iter().chain(long.then_some("when")).chain(known.iter().map(|f| f.name)).collect();
-        return Err(format!("{place}: it has no field `{key}`; it takes {}", names.join(", ")));
+        return Err(place.before(&say::unknown_field(key, &names)));
     }
     let mut fields = Vec::new();
     for field in known {
         match table.get(field.name) {
-            Some(value) => fields.push(spec(value, field, &format!("{place}, field `{}`", field.name), times)?),
+            Some(value) => fields.push(spec(value, field, &say::field_of(&place, field.name), times)?),
             None if field.required => {
-                return Err(format!("{place}: needs `{}`; name its column, or give a {{ value = … }}", field.name));
+                return Err(place.before(&say::needs_field(field.name)));
             }
             None => {}
         }
@@ -396,7 +391,7 @@ fn rule(mut table: toml::Table, number: usize, long: bool, times: &Times) -> Res
     Ok(Rule { event_type, when, only_if, fields })
 }
 
-fn spec(value: &Toml, field: Field, place: &str, times: &Times) -> Result<Spec, String> {
+fn spec(value: &Toml, field: Field, place: &Text, times: &Times) -> Result<Spec, Text> {
     let Toml::Table(table) = value else {
         let reading = Reading {
             kind: field.kind,
@@ -410,29 +405,28 @@ fn spec(value: &Toml, field: Field, place: &str, times: &Times) -> Result<Spec, 
         return Ok(Spec { field, from: From::Column { column, empty: None, reading: Box::new(reading) } });
     };
     let raw: RawSpec =
-        Toml::Table(table.clone()).try_into().map_err(|e: toml::de::Error| format!("{place}: {}", one_line(&e)))?;
-    let refuse = |there: bool, key: &str, why: &str| {
-        if there { Err(format!("{place}: `{key}` {why}; remove it")) } else { Ok(()) }
+        Toml::Table(table.clone()).try_into().map_err(|e: toml::de::Error| place.before(&one_line(&e)))?;
+    let refuse = |there: bool, key: &str, why: Misplaced| {
+        if there { Err(place.before(&say::misplaced(key, why))) } else { Ok(()) }
     };
     let is_time = field.kind.is_time();
-    refuse(raw.formats.is_some() && !is_time, "formats", "is for times and dates only")?;
-    refuse(raw.time_zone.is_some() && !is_time, "time_zone", "is for times and dates only")?;
-    refuse(raw.of_day.is_some() && field.kind != Kind::Instant, "of_day", "is for times only")?;
-    refuse(raw.split.is_some() && field.kind != Kind::Codes, "split", "is for `items` only")?;
+    refuse(raw.formats.is_some() && !is_time, "formats", Misplaced::ForTimesAndDates)?;
+    refuse(raw.time_zone.is_some() && !is_time, "time_zone", Misplaced::ForTimesAndDates)?;
+    refuse(raw.of_day.is_some() && field.kind != Kind::Instant, "of_day", Misplaced::ForTimes)?;
+    refuse(raw.split.is_some() && field.kind != Kind::Codes, "split", Misplaced::ForItems)?;
     if field.name == "occurred_at" {
-        let why = "is not for `occurred_at`, which must come from a column";
-        refuse(raw.value.is_some(), "value", why)?;
-        refuse(raw.default.is_some(), "default", why)?;
+        refuse(raw.value.is_some(), "value", Misplaced::NotForTheMoment)?;
+        refuse(raw.default.is_some(), "default", Misplaced::NotForTheMoment)?;
     }
     let times = Times {
-        formats: formats(raw.formats.as_deref(), &format!("{place}, `formats`"))?
+        formats: formats(raw.formats.as_deref(), &say::key_of(place, "formats"))?
             .unwrap_or_else(|| times.formats.clone()),
-        zone: raw.time_zone.as_deref().map_or(Ok(times.zone), |name| zone(name, &format!("{place}, `time_zone`")))?,
-        of_day: raw.of_day.as_deref().map(|t| of_day(t, &format!("{place}, `of_day`"))).transpose()?.or(times.of_day),
+        zone: raw.time_zone.as_deref().map_or(Ok(times.zone), |name| zone(name, &say::key_of(place, "time_zone")))?,
+        of_day: raw.of_day.as_deref().map(|t| of_day(t, &say::key_of(place, "of_day"))).transpose()?.or(times.of_day),
     };
     let map = raw.map.as_ref().map(|map| {
-        let entry = |(from, to): (&String, &Toml)| Ok((from.clone(), scalar(to, &format!("{place}, `map`"))?));
-        map.iter().map(entry).collect::<Result<BTreeMap<_, _>, String>>()
+        let entry = |(from, to): (&String, &Toml)| Ok((from.clone(), scalar(to, &say::key_of(place, "map"))?));
+        map.iter().map(entry).collect::<Result<BTreeMap<_, _>, Text>>()
     });
     let mut reading = Reading {
         kind: field.kind,
@@ -443,10 +437,10 @@ fn spec(value: &Toml, field: Field, place: &str, times: &Times) -> Result<Spec, 
         times,
     };
     if reading.split.as_deref() == Some("") {
-        return Err(format!("{place}: `split` must not be empty; write the text between two items, such as \";\""));
+        return Err(place.before(&say::split_empty()));
     }
     for to in reading.map.iter().flat_map(BTreeMap::values).filter(|to| !to.is_empty()) {
-        literal(&reading, &Toml::String(to.clone()), &format!("{place}, `map`"))?;
+        literal(&reading, &Toml::String(to.clone()), &say::key_of(place, "map"))?;
     }
     if let Some(constant) = &raw.value {
         let others = [
@@ -458,37 +452,37 @@ fn spec(value: &Toml, field: Field, place: &str, times: &Times) -> Result<Spec, 
             ("split", raw.split.is_some()),
         ];
         for (key, there) in others {
-            refuse(there, key, "does not go with `value`, which is the same for every row")?;
+            refuse(there, key, Misplaced::BesideAConstant)?;
         }
-        let constant = literal(&reading, constant, &format!("{place}, `value`"))?;
+        let constant = literal(&reading, constant, &say::key_of(place, "value"))?;
         return Ok(Spec { field, from: From::Constant(constant) });
     }
     let Some(from) = &raw.column else {
-        return Err(format!("{place}: needs `column`, or `value` for a constant"));
+        return Err(place.before(&say::needs_column()));
     };
     match (raw.otherwise, &reading.map) {
         (Some(Otherwise::Keep), None) => {
-            return Err(format!("{place}: otherwise = \"keep\" needs a `map`; remove it"));
+            return Err(place.before(&say::keep_needs_map()));
         }
         (Some(Otherwise::Empty), None) if matches!(field.kind, Kind::Code | Kind::Codes) => {
-            return Err(format!("{place}: otherwise = \"empty\" needs a `map`: without one every text is a value"));
+            return Err(place.before(&say::empty_needs_map()));
         }
         _ => {}
     }
     reading.default =
-        raw.default.as_ref().map(|value| literal(&reading, value, &format!("{place}, `default`"))).transpose()?;
+        raw.default.as_ref().map(|value| literal(&reading, value, &say::key_of(place, "default"))).transpose()?;
     let column = column(from, place)?;
     Ok(Spec { field, from: From::Column { column, empty: raw.empty, reading: Box::new(reading) } })
 }
 
 /// A value written in the mapping itself, in the spelling of the contract.
-fn literal(reading: &Reading, value: &Toml, place: &str) -> Result<Value, String> {
+fn literal(reading: &Reading, value: &Toml, place: &Text) -> Result<Value, Text> {
     let code = |text: &str| {
         let printable = !text.trim().is_empty() && !text.chars().any(char::is_control);
         if printable && text.chars().count() <= MAX_CODE_CHARS {
             Ok(Code::from(text))
         } else {
-            Err(format!("{place}: {} must be printable, at most {MAX_CODE_CHARS} characters", quoted(text)))
+            Err(place.before(&say::bad_code(text)))
         }
     };
     match (reading.kind, value) {
@@ -498,58 +492,71 @@ fn literal(reading: &Reading, value: &Toml, place: &str) -> Result<Value, String
         }
         (Kind::Codes, _) => Ok(Value::Codes(vec![code(&scalar(value, place)?)?])),
         (Kind::Code, _) => Ok(Value::Code(code(&scalar(value, place)?)?)),
-        _ => reading.parse(&scalar(value, place)?).map_err(|e| format!("{place}: {e}")),
+        _ => reading.parse(&scalar(value, place)?).map_err(|e| place.before(&e)),
     }
 }
 
-fn scalar(value: &Toml, place: &str) -> Result<String, String> {
+fn scalar(value: &Toml, place: &Text) -> Result<String, Text> {
     match value {
         Toml::String(text) => Ok(text.clone()),
         Toml::Boolean(value) => Ok(value.to_string()),
         Toml::Integer(value) => Ok(value.to_string()),
-        _ => Err(format!("{place}: write a text in quotes")),
+        _ => Err(place.before(&say::no_text())),
     }
 }
 
-fn strings(value: &Toml, place: &str) -> Result<Vec<String>, String> {
+fn strings(value: &Toml, place: &Text) -> Result<Vec<String>, Text> {
     match value {
         Toml::Array(values) => values.iter().map(|v| scalar(v, place)).collect(),
-        _ => Err(format!("{place}: write a list of texts, such as [\"A\", \"B\"]")),
+        _ => Err(place.before(&say::no_list())),
     }
 }
 
-fn column(value: &Toml, place: &str) -> Result<Column, String> {
+fn column(value: &Toml, place: &Text) -> Result<Column, Text> {
     match value {
         Toml::String(name) => Ok(Column::Name(name.clone())),
         Toml::Integer(number) => match usize::try_from(*number) {
             Ok(number) if number > 0 => Ok(Column::Number(number)),
-            _ => Err(format!("{place}: columns are counted from 1; {number} is none")),
+            _ => Err(place.before(&say::no_column_number(*number))),
         },
-        _ => Err(format!("{place}: write a column's name in quotes, or its number")),
+        _ => Err(place.before(&say::no_column())),
     }
 }
 
-fn zone(name: &str, place: &str) -> Result<Zone, String> {
-    Zone::parse(name)
-        .ok_or_else(|| format!("{place}: {} is no IANA time zone; write one like Asia/Ho_Chi_Minh", quoted(name)))
+fn zone(name: &str, place: &Text) -> Result<Zone, Text> {
+    Zone::parse(name).ok_or_else(|| place.before(&say::no_zone(name)))
 }
 
-fn of_day(text: &str, place: &str) -> Result<NaiveTime, String> {
+fn of_day(text: &str, place: &Text) -> Result<NaiveTime, Text> {
     ["%H:%M", "%H:%M:%S"]
         .iter()
         .find_map(|f| NaiveTime::parse_from_str(text, f).ok())
-        .ok_or_else(|| format!("{place}: {} is no time of day; write HH:MM", quoted(text)))
+        .ok_or_else(|| place.before(&say::no_time_of_day(text)))
 }
 
-fn formats(names: Option<&[String]>, place: &str) -> Result<Option<Vec<TimeFormat>>, String> {
+fn formats(names: Option<&[String]>, place: &Text) -> Result<Option<Vec<TimeFormat>>, Text> {
     let Some(names) = names else { return Ok(None) };
     if names.is_empty() {
-        return Err(format!("{place}: the list is empty; name a format, or remove it"));
+        return Err(place.before(&say::list_empty()));
     }
-    let read = names.iter().map(|n| TimeFormat::new(n).map_err(|e| format!("{place}: {e}")));
+    let read = names.iter().map(|n| TimeFormat::new(n).map_err(|e| place.before(&e)));
     read.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
-fn one_line(error: &toml::de::Error) -> String {
+/// What is wrong with the text of the file, and the line.
+fn in_the_text(error: &toml::de::Error, text: &str) -> Text {
+    let (message, said) = (message(error), error.to_string());
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => say::not_understood_at(before.matches('\n').count() + 1, &message, said.trim()),
+        None => say::not_understood(&message, said.trim()),
+    }
+}
+
+/// The same without the place, on one line.
+fn one_line(error: &toml::de::Error) -> Text {
+    say::not_understood(&message(error), &message(error))
+}
+
+fn message(error: &toml::de::Error) -> String {
     error.message().replace('\n', " ")
 }

@@ -23,6 +23,7 @@ mod xes;
 pub use input::Input;
 pub use mapping::Mapping;
 
+use crate::messages::{self, Text};
 use dunghen_engine::dossier::{Code, Statement};
 use std::io;
 use std::path::PathBuf;
@@ -45,8 +46,8 @@ pub struct Reject {
     pub dossier: Option<String>,
     /// The stable reason: `FIELD_MISSING`, `FIELD_INVALID`, `UNKNOWN_TYPE`, `TOO_LARGE`.
     pub reason: &'static str,
-    /// What is wrong and what to do, in English.
-    pub message: String,
+    /// What is wrong and what to do.
+    pub message: Text,
 }
 
 /// The events of one dossier, in the order in which they are to be recorded.
@@ -95,15 +96,14 @@ pub enum Progress {
 pub struct Seen {
     /// Rows of data, events of a log; neither the header nor blank rows are counted.
     pub rows: u64,
-    /// A sentence on attributes that the mapping names and no trace or event of the log has, in English.
-    pub note: Option<String>,
+    /// A sentence on attributes that the mapping names and no trace or event of the log has.
+    pub note: Option<Text>,
 }
 
-/// Why a file could not be imported, or not to its end.
-#[derive(Debug, thiserror::Error)]
+/// Why a file could not be imported, or not to its end; [`messages::import::error`] says it to people.
+#[derive(Debug)]
 pub enum ImportError {
     /// A file could not be read.
-    #[error("cannot read {}: {source}; check the path and the permissions", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -111,35 +111,33 @@ pub enum ImportError {
         source: io::Error,
     },
     /// The mapping is wrong.
-    #[error("mapping: {0}")]
-    Mapping(String),
+    Mapping(Text),
     /// The mapping names columns that the file does not have, or has twice.
-    #[error("{0}")]
-    Columns(String),
+    Columns(Text),
     /// The file is neither CSV nor XES in UTF-8, or a table breaks off.
-    #[error("{0}")]
-    File(String),
+    File(Text),
     /// A log is broken in the middle: what stands before was handed on.
-    #[error("line {line}: {what}")]
     Broken {
         /// The line, the first being 1.
         line: u64,
         /// What is wrong.
-        what: String,
+        what: Text,
     },
 }
 
-/// A text from a file as a message quotes it: in quotes, and cut if it is long.
-fn quoted(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
+impl std::fmt::Display for ImportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&messages::import::error(self).en)
     }
-    format!("'{shown}'")
 }
 
-/// Several such texts.
-fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
-    texts.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+impl std::error::Error for ImportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ImportError::Unreadable { source, .. } => Some(source),
+            ImportError::Mapping(_) | ImportError::Columns(_) | ImportError::File(_) | ImportError::Broken { .. } => {
+                None
+            }
+        }
+    }
 }

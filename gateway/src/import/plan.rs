@@ -3,9 +3,9 @@
 //! It has seen the header, but no row.
 
 use super::mapping::{Column, Condition, From, Mapping, Rule, Shape, Spec};
-use super::quoted;
 use super::rows::{spaced, trimmed};
 use super::value::{Reading, Value};
+use crate::messages::{Text, import, mapping as say};
 use csv::StringRecord;
 
 /// What the names of columns begin with that hold attributes of a trace.
@@ -48,16 +48,16 @@ pub(super) struct Plan<'m> {
 
 impl<'m> Plan<'m> {
     /// For the columns that a CSV file has.
-    pub(super) fn for_table(mapping: &'m Mapping, header: Option<Vec<String>>) -> Result<Plan<'m>, String> {
+    pub(super) fn for_table(mapping: &'m Mapping, header: Option<Vec<String>>) -> Result<Plan<'m>, Text> {
         Plan::new(mapping, Columns { header, grows: false, missing: Vec::new(), twice: Vec::new() })
     }
 
     /// For a log whose columns are what the mapping names: an attribute that is not there is empty.
-    pub(super) fn for_traces(mapping: &'m Mapping) -> Result<Plan<'m>, String> {
+    pub(super) fn for_traces(mapping: &'m Mapping) -> Result<Plan<'m>, Text> {
         Plan::new(mapping, Columns { header: Some(Vec::new()), grows: true, missing: Vec::new(), twice: Vec::new() })
     }
 
-    fn new(mapping: &'m Mapping, mut columns: Columns) -> Result<Plan<'m>, String> {
+    fn new(mapping: &'m Mapping, mut columns: Columns) -> Result<Plan<'m>, Text> {
         let mut slots: Vec<Slot<'m>> = Vec::new();
         let mut slot = |column: usize, empty: &'m [String]| {
             let slot = Slot { column, empty };
@@ -131,12 +131,10 @@ impl<'m> Plan<'m> {
         self.is_of_trace(self.slots[slot].column)
     }
 
-    pub(super) fn column_name(&self, slot: usize) -> String {
+    pub(super) fn column_name(&self, slot: usize) -> Text {
         let column = self.slots[slot].column;
-        match self.header.as_ref().and_then(|names| names.get(column)) {
-            Some(name) if !name.is_empty() => format!("column {}", quoted(name)),
-            _ => format!("column {}", column + 1),
-        }
+        let name = self.header.as_ref().and_then(|names| names.get(column));
+        import::column(name.map(String::as_str).filter(|name| !name.is_empty()), column + 1)
     }
 }
 
@@ -145,8 +143,8 @@ struct Columns {
     header: Option<Vec<String>>,
     /// A name that is looked for is there from then on.
     grows: bool,
-    missing: Vec<String>,
-    twice: Vec<String>,
+    missing: Vec<Text>,
+    twice: Vec<Text>,
 }
 
 impl Columns {
@@ -156,7 +154,7 @@ impl Columns {
         match column {
             Column::Number(number) => {
                 if self.grows || names.is_some_and(|names| *number > names.len()) {
-                    self.miss(format!("number {number}"));
+                    self.miss(say::number(*number));
                 }
                 number - 1
             }
@@ -171,9 +169,9 @@ impl Columns {
                         names.push(wanted);
                         return names.len() - 1;
                     }
-                    (None, _) => self.miss(quoted(name)),
+                    (None, _) => self.miss(say::name(name)),
                     (Some(a), Some(b)) => {
-                        let text = format!("{} (columns {} and {})", quoted(name), a + 1, b + 1);
+                        let text = say::name_at(name, a + 1, b + 1);
                         if !self.twice.contains(&text) {
                             self.twice.push(text);
                         }
@@ -185,50 +183,24 @@ impl Columns {
         }
     }
 
-    fn miss(&mut self, what: String) {
+    fn miss(&mut self, what: Text) {
         if !self.missing.contains(&what) {
             self.missing.push(what);
         }
     }
 
-    fn verdict(self) -> Result<Option<Vec<String>>, String> {
+    fn verdict(self) -> Result<Option<Vec<String>>, Text> {
         if self.grows && !self.missing.is_empty() {
-            return Err(format!(
-                "the attributes of a log have no order, so there is no column {}: write names, such as \
-                 case:concept:name for an attribute of the trace or concept:name for one of the event",
-                self.missing.join(", ")
-            ));
+            return Err(say::log_has_no_order(&self.missing));
         }
         let Some(names) = self.header else {
-            return if self.missing.is_empty() {
-                Ok(None)
-            } else {
-                Err(format!(
-                    "the mapping says csv.header = false, so columns have no names: write numbers instead of {}",
-                    self.missing.join(", ")
-                ))
-            };
+            return if self.missing.is_empty() { Ok(None) } else { Err(say::no_names(&self.missing)) };
         };
         if !self.missing.is_empty() {
-            let there: Vec<String> =
-                names.iter().enumerate().map(|(i, name)| format!("{} {}", i + 1, quoted(name))).collect();
-            let hint = if names.len() == 1 {
-                "the header is a single column: is `csv.delimiter` right?"
-            } else {
-                "correct the mapping; a name that looks the same may be composed of other characters: \
-                 copy it from the file, or write the column's number"
-            };
-            return Err(format!(
-                "the file has no column {}; it has {}; {hint}",
-                self.missing.join(", "),
-                there.join(", ")
-            ));
+            return Err(say::missing_columns(&self.missing, &names));
         }
         if !self.twice.is_empty() {
-            return Err(format!(
-                "the header has the name {} twice; write the column's number in the mapping",
-                self.twice.join(", ")
-            ));
+            return Err(say::names_twice(&self.twice));
         }
         Ok(Some(names))
     }

@@ -7,11 +7,10 @@ use super::mapping::{Shape, Unlisted};
 use super::plan::{Plan, PlannedRule, Source};
 use super::rows::{Row, trimmed};
 use super::value::Value;
-use super::{Case, Prepared, Reject, quoted};
+use super::{Case, Prepared, Reject};
+use crate::messages::{Text, import as say};
 use csv::StringRecord;
-use dunghen_engine::dossier::{
-    Code, Due, Event, EventType, MAX_DOSSIER_CHARS, Rejection, Statement, Violation, ViolationKind, check,
-};
+use dunghen_engine::dossier::{Code, Due, Event, EventType, MAX_DOSSIER_CHARS, Statement, check};
 use dunghen_engine::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -65,12 +64,12 @@ impl<'p> Import<'p> {
         Import { plan, rows: 0, trace: None, cases: Vec::new(), by_code: HashMap::new(), rejects: Vec::new() }
     }
 
-    pub(super) fn reject(&mut self, line: u64, dossier: Option<&str>, reason: &'static str, message: String) {
+    pub(super) fn reject(&mut self, line: u64, dossier: Option<&str>, reason: &'static str, message: Text) {
         self.rejects.push(Reject { line, dossier: dossier.map(str::to_owned), reason, message });
     }
 
     /// The reject of a row that names no dossier: once a trace, if it is the trace that should name it.
-    fn no_dossier(&mut self, line: u64, reason: &'static str, message: String) {
+    fn no_dossier(&mut self, line: u64, reason: &'static str, message: Text) {
         let line = match &mut self.trace {
             Some(trace) if self.plan.is_of_trace(self.plan.dossier) => {
                 if std::mem::replace(&mut trace.refused, true) {
@@ -104,13 +103,10 @@ impl<'p> Import<'p> {
         }
         let code = plan.cell(&cells, plan.dossier);
         if code.is_empty() || plan.mapping.empty.iter().any(|e| e == code) {
-            let message = "the row has no dossier code; complete it, or drop such rows with a filter";
-            return self.no_dossier(line, MISSING, message.to_owned());
+            return self.no_dossier(line, MISSING, say::no_dossier());
         }
         if code.chars().count() > MAX_DOSSIER_CHARS || code.trim().is_empty() || code.chars().any(char::is_control) {
-            let message =
-                format!("dossier: {} is no code of at most {MAX_DOSSIER_CHARS} printable characters", quoted(code));
-            return self.no_dossier(line, INVALID, message);
+            return self.no_dossier(line, INVALID, say::bad_dossier(code));
         }
         let mut row_rules: Vec<&PlannedRule<'p>> = Vec::new();
         let bare = self.trace.is_some_and(|t| t.bare);
@@ -122,9 +118,9 @@ impl<'p> Import<'p> {
             row_rules.extend(plan.rules.iter().filter(listed));
             if row_rules.is_empty() && *unlisted == Unlisted::Reject && !ignore.iter().any(|v| v == what) {
                 let (reason, message) = if what.is_empty() {
-                    (MISSING, "the row does not say what happened; complete it, or add \"\" to `ignore`".to_owned())
+                    (MISSING, say::says_nothing())
                 } else {
-                    ("UNKNOWN_TYPE", format!("no event lists {}; add it to a `when` or to `ignore`", quoted(what)))
+                    ("UNKNOWN_TYPE", say::unlisted(what))
                 };
                 return self.reject(line, Some(code), reason, message);
             }
@@ -160,32 +156,23 @@ impl<'p> Import<'p> {
                     self.rejects.extend(reject);
                 }
                 None => {
-                    let message = format!("{}: occurred_at is empty; complete it", rule.rule.event_type);
-                    self.reject(line, Some(&dossier), MISSING, message);
+                    self.reject(line, Some(&dossier), MISSING, say::no_time(rule.rule.event_type));
                 }
             }
         }
     }
 
     /// Whether a further row of a dossier says the same of it as those before.
-    fn conflict(&self, known: usize, cells: &StringRecord) -> Result<(), String> {
+    fn conflict(&self, known: usize, cells: &StringRecord) -> Result<(), Text> {
         let (plan, case) = (self.plan, &self.cases[known]);
         if matches!(plan.mapping.shape, Shape::One) && !plan.xes {
-            return Err(format!(
-                "the dossier stands on line {} already; remove one of the rows, or set case_rows = \"repeated\"",
-                case.line
-            ));
+            return Err(say::dossier_twice(case.line));
         }
         for (value, slot) in case.values.iter().zip(&plan.case_slots) {
             if let (Some((first, line)), Some(now)) = (value, plan.read(cells, *slot))
                 && first != now
             {
-                return Err(format!(
-                    "{} says {} here, but {} on line {line}; make them equal, or take the value from another column",
-                    plan.column_name(*slot),
-                    quoted(now),
-                    quoted(first)
-                ));
+                return Err(say::conflict(&plan.column_name(*slot), now, first, *line));
             }
         }
         Ok(())
@@ -219,13 +206,9 @@ impl<'p> Import<'p> {
                 }
             }
             if wide && !arose {
-                let message = "the row brings no event: every occurred_at is empty or left out by `only_if`; \
-                     complete it, or drop such rows with a filter";
-                self.reject(case.line, Some(&case.dossier), MISSING, message.to_owned());
+                self.reject(case.line, Some(&case.dossier), MISSING, say::row_without_event());
             } else if self.trace.is_some_and(|t| t.bare) && !arose {
-                let message = "the trace has no events, and its own attributes bring none; \
-                     complete it, or drop such traces with a filter";
-                self.reject(case.line, Some(&case.dossier), MISSING, message.to_owned());
+                self.reject(case.line, Some(&case.dossier), MISSING, say::trace_without_event());
             }
             let events = ordered(&plan.mapping.source, &case.dossier, case.drafts);
             if !events.is_empty() {
@@ -275,7 +258,7 @@ fn draft<'c>(
 ) -> Option<(Option<Draft>, Option<Reject>)> {
     let event_type = rule.rule.event_type;
     let mut values = Values::default();
-    let mut wrong: Vec<(&'static str, String)> = Vec::new();
+    let mut wrong: Vec<(&'static str, Text)> = Vec::new();
     for (spec, source) in &rule.fields {
         let field = spec.field;
         let value = match source {
@@ -283,7 +266,7 @@ fn draft<'c>(
             Source::Slot(slot, reading) => match reading.value(cell(*slot)) {
                 Ok(value) => value,
                 Err(message) => {
-                    wrong.push((INVALID, format!("{} ({}): {message}", field.name, plan.column_name(*slot))));
+                    wrong.push((INVALID, say::of_field(field.name, &plan.column_name(*slot), &message)));
                     continue;
                 }
             },
@@ -292,15 +275,14 @@ fn draft<'c>(
             Some(value) => values.0.push((field.name, value)),
             None if field.name == "occurred_at" => return None,
             None if field.required => {
-                let message = format!("{} is empty; complete it, or give a `default`", field.name);
-                wrong.push((MISSING, message));
+                wrong.push((MISSING, say::field_empty(field.name)));
             }
             None => {}
         }
     }
     for (instant, date) in [("due", "due_date"), ("step_due", "step_due_date"), ("new_due", "new_due_date")] {
         if values.has(instant) && values.has(date) {
-            wrong.push((INVALID, format!("{instant} and {date} are both given; a due is one or the other")));
+            wrong.push((INVALID, say::two_dues(instant, date)));
         }
     }
     let occurred_at = values.instant("occurred_at");
@@ -316,43 +298,16 @@ fn draft<'c>(
         };
         match check(&made) {
             Ok(()) => statement = Some(made),
-            Err(rejection) => wrong.push((rejection.reason(), explained(&rejection))),
+            Err(rejection) => wrong.push((rejection.reason(), say::rejection(&rejection))),
         }
     }
     let reject = wrong.first().map(|(reason, _)| Reject {
         line,
         dossier: Some(dossier.to_string()),
         reason,
-        message: format!(
-            "{event_type}: {}",
-            wrong.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>().join("; ")
-        ),
+        message: say::of_event(event_type, &wrong.iter().map(|(_, message)| message).collect::<Vec<_>>()),
     });
     Some((occurred_at.map(|occurred_at| Draft { event_type, occurred_at, line, statement }), reject))
-}
-
-/// What the engine has against a statement.
-fn explained(rejection: &Rejection) -> String {
-    match rejection {
-        Rejection::Malformed(violations) => violations.iter().map(violated).collect::<Vec<_>>().join("; "),
-        Rejection::TooLarge { size, limit, unit } => {
-            format!("its texts take {size} {unit}, {limit} are allowed; shorten them, or map fewer columns")
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn violated(violation: &Violation) -> String {
-    let what = match &violation.kind {
-        ViolationKind::Missing => "is empty; complete it".to_owned(),
-        ViolationKind::TooLong(limit) => format!("is longer than {limit} characters; map it to a shorter code"),
-        ViolationKind::NotPrintable => "holds a line break or another control character; map it to a code".to_owned(),
-        ViolationKind::TooMany(limit) => format!("has more than {limit} entries; import fewer"),
-        ViolationKind::NotAnInstant | ViolationKind::NotADate => "is outside of the years 1 to 9999".to_owned(),
-        ViolationKind::BothDues => "is given as a time and as a date; give one".to_owned(),
-        other => format!("is malformed ({other:?})"),
-    };
-    format!("{} {what}", violation.field)
 }
 
 /// The fields of one event, by name.

@@ -3,13 +3,14 @@
 //! It knows the `[csv]` part of a mapping and nothing else of it.
 
 use super::mapping::Csv;
+use crate::messages::{Text, import as say};
 use csv::{ByteRecord, StringRecord};
 
 /// One record of the file.
 pub(super) enum Row {
     Cells(StringRecord),
     /// Not UTF-8, or of another length than the header; the message, and the cells as far as they are known.
-    Broken(ByteRecord, String),
+    Broken(ByteRecord, Text),
 }
 
 /// The records of a file with the lines they begin on.
@@ -47,21 +48,21 @@ impl<'d> Rows<'d> {
     }
 
     /// The names of the columns, by their places; `None` if the file has no header.
-    pub(super) fn header(&mut self) -> Result<Option<Vec<String>>, String> {
+    pub(super) fn header(&mut self) -> Result<Option<Vec<String>>, Text> {
         if !self.csv.header {
             return Ok(None);
         }
         let Some((_, _, record)) = self.record()? else {
-            return Err("has no header row; is it empty, or `csv.skip_lines` too large?".to_owned());
+            return Err(say::no_header());
         };
         let Ok(record) = StringRecord::from_byte_record(record) else {
-            return Err("the header is not UTF-8; save the file as CSV in UTF-8".to_owned());
+            return Err(say::header_not_utf8());
         };
         self.width = Some(record.len());
         Ok(Some(record.iter().map(spaced).collect()))
     }
 
-    pub(super) fn next_row(&mut self) -> Result<Option<(u64, Row)>, String> {
+    pub(super) fn next_row(&mut self) -> Result<Option<(u64, Row)>, Text> {
         loop {
             let Some((line, last_line, record)) = self.record()? else { return Ok(None) };
             let blank = |cell: &[u8]| cell.iter().all(u8::is_ascii_whitespace);
@@ -72,35 +73,25 @@ impl<'d> Rows<'d> {
             let too_long = record.len() > width && !record.iter().skip(width).all(blank);
             let too_short = record.len() < width && !self.csv.fill_short_rows;
             if too_long || too_short {
-                let lines = if last_line > line {
-                    format!("; it runs from line {line} to {last_line}: look for a quote too many")
-                } else if too_short {
-                    "; complete it, or set csv.short_rows = \"fill\"".to_owned()
-                } else {
-                    "; look for a delimiter inside of a value, which needs quotes".to_owned()
-                };
-                let message = format!("the row has {} columns instead of {width}{lines}", record.len());
+                let message = say::row_width(record.len(), width, (line, last_line));
                 return Ok(Some((line, Row::Broken(record, message))));
             }
             return Ok(Some((
                 line,
                 match StringRecord::from_byte_record(record) {
                     Ok(record) => Row::Cells(record),
-                    Err(e) => Row::Broken(
-                        e.into_byte_record(),
-                        "the row is not UTF-8; save the file as CSV in UTF-8".to_owned(),
-                    ),
+                    Err(e) => Row::Broken(e.into_byte_record(), say::row_not_utf8()),
                 },
             )));
         }
     }
 
     /// The next record with its first and its last line.
-    fn record(&mut self) -> Result<Option<(u64, u64, ByteRecord)>, String> {
+    fn record(&mut self) -> Result<Option<(u64, u64, ByteRecord)>, Text> {
         let mut record = ByteRecord::new();
         let place = |reader: &csv::Reader<&[u8]>| usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
         let mut start = self.skipped.saturating_add(place(&self.reader)).min(self.data.len());
-        if !self.reader.read_byte_record(&mut record).map_err(|e| format!("cannot be read as CSV: {e}"))? {
+        if !self.reader.read_byte_record(&mut record).map_err(|e| say::not_csv(&e))? {
             return Ok(None);
         }
         // The line end before a record, and blank lines, belong to the record for the parser.
@@ -117,10 +108,7 @@ impl<'d> Rows<'d> {
         if let Some(quote) = self.csv.quote.filter(|_| at_end && last_line > line && self.csv.escape.is_none()) {
             // The parser takes an open quote to the end of the file for one long value: rows would vanish in it.
             if self.data[start..end].iter().filter(|b| **b == quote).count() % 2 == 1 {
-                return Err(format!(
-                    "a quote opened in the row of line {line} is never closed, so the rest of the file is one value; \
-                     correct that row, or set csv.quote = \"none\" if quotes mean nothing in this file"
-                ));
+                return Err(say::quote_never_closed(line));
             }
         }
         Ok(Some((line, last_line, record)))

@@ -17,7 +17,7 @@ pub(super) struct Table {
     pub(super) rows: u64,
     pub(super) cases: Vec<Case>,
     pub(super) rejects: Vec<Reject>,
-    pub(super) note: Option<String>,
+    pub(super) note: Option<Text>,
 }
 
 pub(super) fn read(path: &Path, mapping: &Mapping) -> Result<Table, ImportError> {
@@ -82,7 +82,7 @@ fn read_time(cell: &str, zone: &str, time: &str) -> Result<String, String> {
     let mapping = wide(&format!("time_zone = \"{zone}\"\n[time]\n{time}"), "");
     let table = import(&format!("id,at\nD,\"{cell}\"\n"), &mapping);
     match table.rejects.first() {
-        Some(reject) => Err(reject.message.clone()),
+        Some(reject) => Err(reject.message.en.clone()),
         None => Ok(only(&table).statement.occurred_at.to_string()),
     }
 }
@@ -165,7 +165,7 @@ fn one_column_may_hold_dues_of_both_kinds() {
     let both = "due = \"due\"\ndue_date = \"due\"";
     let table = import("id,at,due\nA,2025-09-10,2025-09-11\n", &wide("", both));
     assert_eq!(table.rejects[0].reason, "FIELD_INVALID");
-    assert!(table.rejects[0].message.contains("due and due_date are both given"));
+    assert!(table.rejects[0].message.en.contains("due and due_date are both given"));
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn values_are_mapped_kept_refused_or_dropped() {
     let (taken, rejects) = channels("");
     assert_eq!(taken, ["direct", "none", "none"]);
     assert_eq!((rejects[0].line, rejects[0].dossier.as_deref(), rejects[0].reason), (3, Some("B"), "FIELD_INVALID"));
-    assert!(rejects[0].message.contains("'Lạ' is not in its map ('Không', 'Quầy')"), "{}", rejects[0].message);
-    assert!(rejects[0].message.starts_with("Received: channel (column 'how')"), "{}", rejects[0].message);
+    assert!(rejects[0].message.en.contains("'Lạ' is not in its map ('Không', 'Quầy')"), "{}", rejects[0].message.en);
+    assert!(rejects[0].message.en.starts_with("Received: channel (column 'how')"), "{}", rejects[0].message.en);
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn columns_without_names() {
 #[test]
 fn columns_that_are_not_there_or_twice() {
     let error = |csv: &str, mapping: &str| match try_import(csv.as_bytes(), mapping) {
-        Err(ImportError::Columns(text)) => text,
+        Err(ImportError::Columns(text)) => text.en,
         other => panic!("{other:?}"),
     };
     let text = error("id,when\n", &wide("", "procedure = \"proc\"\nfield = 9"));
@@ -499,7 +499,7 @@ fn a_bad_field_rejects_its_event_only() {
     let csv = format!("id,at,p,end,why\nD,2025-09-10,{},2025-09-11,\n", "p".repeat(201));
     let table = import(&csv, &wide("", more));
     assert_eq!(events(&table).len(), 1, "Processed is left");
-    let told: Vec<_> = table.rejects.iter().map(|r| (r.reason, r.message.as_str())).collect();
+    let told: Vec<_> = table.rejects.iter().map(|r| (r.reason, r.message.en.as_str())).collect();
     assert_eq!(
         told,
         [
@@ -516,14 +516,14 @@ fn one_row_a_case_or_several() {
     assert_eq!((table.rows, table.cases.len()), (6, 2));
     assert_eq!(events(&table)[0].line, 4, "where its occurred_at stands");
     assert!(matches!(&events(&table)[0].statement.event, Event::Received { procedure: Some(p), .. } if &**p == "x"));
-    let told: Vec<_> = table.rejects.iter().map(|r| (r.line, r.message.as_str())).collect();
+    let told: Vec<_> = table.rejects.iter().map(|r| (r.line, r.message.en.as_str())).collect();
     assert_eq!(told[0].0, 5);
     assert!(told[0].1.starts_with("column 'at' says '2025-09-11' here, but '2025-09-10' on line 4;"), "{}", told[0].1);
     assert!(told[1].1.starts_with("column 'p' says 'y' here, but 'x' on line 2;"), "{}", told[1].1);
     assert_eq!(told.len(), 2);
     let table = import("id,at\nD,2025-09-10\nD,2025-09-10\n", &wide("", ""));
     assert_eq!((table.rejects.len(), table.rejects[0].line), (1, 3));
-    assert!(table.rejects[0].message.contains("stands on line 2 already"));
+    assert!(table.rejects[0].message.en.contains("stands on line 2 already"));
 }
 
 #[test]
@@ -764,7 +764,7 @@ fn the_page_says_what_the_code_does() {
         rejects.write_record(["line", "dossier", "reason", "message"]).expect("write");
         for r in &table.rejects {
             let line = r.line.to_string();
-            rejects.write_record([&line, r.dossier.as_deref().unwrap_or(""), r.reason, &r.message]).expect("write");
+            rejects.write_record([&line, r.dossier.as_deref().unwrap_or(""), r.reason, &r.message.en]).expect("write");
         }
         let rejects = String::from_utf8(rejects.into_inner().expect("csv")).expect("UTF-8");
         needs(&rejects);

@@ -55,7 +55,7 @@ fn procedure(table: &Table) -> &str {
 
 fn broken(xes: &[u8], mapping: &str) -> (u64, String) {
     match try_import(xes, mapping) {
-        Err(ImportError::Broken { line, what }) => (line, what),
+        Err(ImportError::Broken { line, what }) => (line, what.en),
         other => panic!("{other:?}\n{}", String::from_utf8_lossy(xes)),
     }
 }
@@ -153,7 +153,7 @@ fn traces_without_events() {
     assert_eq!(told(&table), [(5, None, "FIELD_MISSING")]);
     let table = import(&xes, LONG);
     assert_eq!(told(&table), [(3, Some("A"), "FIELD_MISSING"), (5, None, "FIELD_MISSING")]);
-    assert!(table.rejects[0].message.contains("the trace has no events"), "{}", table.rejects[0].message);
+    assert!(table.rejects[0].message.en.contains("the trace has no events"), "{}", table.rejects[0].message.en);
     let both =
         format!("{LONG}[[events]]\ntype = \"Stopped\"\noccurred_at = \"case:start\"\nreason_code = {{ value = 1 }}\n");
     let table = import(&xes, &both);
@@ -189,11 +189,11 @@ fn what_is_wrong_with_a_trace_rejects_it_alone() {
         let bad = format!("<string key='p' value='{value}'/>");
         let table = import(&log(&trace("A", &two(&bad))), LONG);
         assert_eq!(told(&table), [(4, Some("A"), "FIELD_INVALID")], "{message}");
-        assert!(table.rejects[0].message.contains(message), "{}\n{message}", table.rejects[0].message);
+        assert!(table.rejects[0].message.en.contains(message), "{}\n{message}", table.rejects[0].message.en);
         assert_eq!(events(&table).len(), 1, "{message}");
         let table = import(&log(&trace("A", &format!("{bad}{}", two("")))), WIDE);
         assert_eq!(told(&table), [(3, Some("A"), "FIELD_INVALID")], "{message}");
-        assert!(table.rejects[0].message.starts_with("the trace: attribute 'p'"), "{}", table.rejects[0].message);
+        assert!(table.rejects[0].message.en.starts_with("the trace: attribute 'p'"), "{}", table.rejects[0].message.en);
         // In a column that nobody asked for it does not matter.
         let table = import(&log(&trace("A", &two(&bad.replace("'p'", "'q'")))), LONG);
         assert_eq!((told(&table), events(&table).len()), (vec![], 2), "{message}");
@@ -216,7 +216,7 @@ fn a_dossier_in_two_traces_comes_twice_with_the_same_ids() {
 #[test]
 fn columns_that_no_trace_has_are_told() {
     let xes = log(&trace("A", &event("in", 1, "<string key='q' value='1'/>")));
-    let note = import(&xes, LONG).note.expect("note");
+    let note = import(&xes, LONG).note.expect("note").en;
     assert!(note.contains("has 'p', so") && note.contains("it has 'case:start', 'q'"), "{note}");
     assert_eq!(import(&xes.replace("'q'", "'p'"), LONG).note, None);
     let numbered = try_import(xes.as_bytes(), &LONG.replace("\"p\"", "2")).expect_err("number").to_string();

@@ -3,7 +3,7 @@
 //! Pure: it knows neither rows nor dossiers, and reads no clock. A time without an offset is a wall clock's; the zone
 //! comes with the specification of the field.
 
-use super::{listed, quoted};
+use crate::messages::{Text, import as say, mapping};
 use chrono::format::{Fixed, Item, Parsed, StrftimeItems};
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use dunghen_engine::dossier::{ApplicantKind, Code, EventType, Outcome};
@@ -121,7 +121,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// What a cell says; `None` for the cell is an empty one. The error says what is wrong and what to do.
-    pub(super) fn value(&self, cell: Option<&str>) -> Result<Option<Value>, String> {
+    pub(super) fn value(&self, cell: Option<&str>) -> Result<Option<Value>, Text> {
         let Some(cell) = cell else { return Ok(self.default.clone()) };
         if self.kind == Kind::Codes {
             let parts: Vec<&str> = match &self.split {
@@ -142,22 +142,19 @@ impl Reading {
         }
     }
 
-    fn mapped<'a>(&'a self, text: &'a str) -> Result<Option<&'a str>, String> {
+    fn mapped<'a>(&'a self, text: &'a str) -> Result<Option<&'a str>, Text> {
         let Some(map) = &self.map else { return Ok(Some(text)) };
         match (map.get(text), self.otherwise) {
             (Some(to), _) => Ok(Some(to.as_str()).filter(|t| !t.is_empty())),
             (None, Otherwise::Keep) => Ok(Some(text)),
             (None, Otherwise::Empty) => Ok(None),
-            (None, Otherwise::Reject) => {
-                let known = listed(map.keys().map(String::as_str));
-                Err(format!("{} is not in its map ({known}); add it there, or set `otherwise`", quoted(text)))
-            }
+            (None, Otherwise::Reject) => Err(say::not_in_map(text, map.keys().map(String::as_str))),
         }
     }
 
     /// Reads a text in the spelling of the contract, or a time in one of the formats.
-    pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
-        let one_of = |names: &[&str]| format!("{} is not one of {}; give it a `map`", quoted(text), names.join(", "));
+    pub(super) fn parse(&self, text: &str) -> Result<Value, Text> {
+        let one_of = |names: &[&str]| say::not_one_of(text, names);
         match self.kind {
             Kind::Code => Ok(Value::Code(text.into())),
             Kind::Codes => Ok(Value::Codes(vec![text.into()])),
@@ -186,14 +183,12 @@ pub(super) struct Times {
 }
 
 impl Times {
-    fn moment(&self, text: &str) -> Result<Moment, String> {
-        self.formats.iter().find_map(|f| f.read(text)).ok_or_else(|| {
-            let formats = listed(self.formats.iter().map(|f| f.name.as_str()));
-            format!("{} fits none of the formats {formats}; correct it, or add its format to `formats`", quoted(text))
-        })
+    fn moment(&self, text: &str) -> Result<Moment, Text> {
+        let read = self.formats.iter().find_map(|f| f.read(text));
+        read.ok_or_else(|| say::no_format_fits(text, self.formats.iter().map(|f| f.name.as_str())))
     }
 
-    fn instant(&self, text: &str) -> Result<Timestamp, String> {
+    fn instant(&self, text: &str) -> Result<Timestamp, Text> {
         let wall = match (self.moment(text)?, self.of_day) {
             (Moment::Instant(at), _) => return Ok(at),
             (Moment::Wall(wall), _) => wall,
@@ -204,15 +199,11 @@ impl Times {
         };
         match self.zone.local(wall) {
             LocalTime::Once(at) | LocalTime::Twice(at, _) => Ok(at),
-            LocalTime::Never => Err(format!(
-                "{} does not exist in {}: the clock was set forward over it; correct it, or the time zone",
-                quoted(text),
-                self.zone.name()
-            )),
+            LocalTime::Never => Err(say::time_never_was(text, &self.zone)),
         }
     }
 
-    fn date(&self, text: &str) -> Result<Date, String> {
+    fn date(&self, text: &str) -> Result<Date, Text> {
         Ok(match self.moment(text)? {
             Moment::Instant(at) => self.zone.date(at),
             Moment::Wall(wall) => date(wall.date()),
@@ -252,7 +243,7 @@ enum How {
 
 impl TimeFormat {
     /// The format of that name, or the pattern; the error says what to do.
-    pub(super) fn new(name: &str) -> Result<TimeFormat, String> {
+    pub(super) fn new(name: &str) -> Result<TimeFormat, Text> {
         let how = match name {
             "rfc3339" => How::Rfc3339,
             "unix" => How::Epoch(3),
@@ -264,24 +255,16 @@ impl TimeFormat {
             return Ok(TimeFormat { name: name.to_owned(), how });
         }
         if !name.contains('%') {
-            return Err(format!(
-                "{} is no time format; write rfc3339, unix, unix_ms, excel or a pattern like '%d/%m/%Y %H:%M'",
-                quoted(name)
-            ));
+            return Err(mapping::no_format(name));
         }
-        let items = StrftimeItems::new(name)
-            .parse_to_owned()
-            .map_err(|_| format!("{} holds an unknown % sign; the page lists them all", quoted(name)))?;
+        let items = StrftimeItems::new(name).parse_to_owned().map_err(|_| mapping::unknown_sign(name))?;
         if items.contains(&Item::Fixed(Fixed::TimezoneName)) {
-            return Err(format!("{}: %Z cannot be read; use `time_zone`, or %z for an offset", quoted(name)));
+            return Err(mapping::zone_sign(name));
         }
         let half = items.iter().any(|i| matches!(i, Item::Fixed(Fixed::LowerAmPm | Fixed::UpperAmPm)));
         let format = TimeFormat { name: name.to_owned(), how: How::Pattern(items, half) };
         if !format.reads_itself() {
-            return Err(format!(
-                "{} cannot give a moment; it needs year, month and day, and for a time %H (or %I with %p) and %M",
-                quoted(name)
-            ));
+            return Err(mapping::gives_no_moment(name));
         }
         Ok(format)
     }

@@ -7,7 +7,9 @@
 use super::plan::{OF_TRACE, Plan};
 use super::reader::{INVALID, Import, Trace};
 use super::rows::{Row, spaced};
-use super::{Chunk, ImportError, Seen, listed, quoted};
+use super::{Chunk, ImportError, Seen};
+use crate::messages::calls::system;
+use crate::messages::{Text, Wrong, import as say};
 use csv::StringRecord;
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attribute;
@@ -47,10 +49,7 @@ impl<R: Read> Read for Lines<R> {
 impl<R: Read> BufRead for Lines<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
-            let mb = MARKUP_BYTES >> 20;
-            return Err(io::Error::other(format!(
-                "the tag, comment or text that begins here is longer than {mb} MiB; look for a quote or a '>' too few"
-            )));
+            return Err(io::Error::other(Wrong(say::markup_too_long(MARKUP_BYTES >> 20))));
         }
         self.inner.fill_buf()
     }
@@ -70,7 +69,7 @@ struct Cells {
     line: u64,
     values: Vec<Option<String>>,
     /// What is wrong with one of them.
-    wrong: Option<String>,
+    wrong: Option<Text>,
 }
 
 impl Cells {
@@ -143,7 +142,7 @@ impl<'p> Log<'p> {
     }
 
     /// An element at a place; the place within it, or `None` if nothing in it counts.
-    fn start(&mut self, tag: &BytesStart, place: Place, line: u64) -> Result<Option<Place>, String> {
+    fn start(&mut self, tag: &BytesStart, place: Place, line: u64) -> Result<Option<Place>, Text> {
         let columns = self.seen.len();
         match (tag.local_name().as_ref(), place) {
             ("trace", Place::Log) => {
@@ -162,10 +161,10 @@ impl<'p> Log<'p> {
         }
     }
 
-    fn attribute(&mut self, tag: &BytesStart, place: Place) -> Result<(), String> {
+    fn attribute(&mut self, tag: &BytesStart, place: Place) -> Result<(), Text> {
         let (mut key, mut value) = (None, None);
         for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|e| e.to_string())?;
+            let attribute = attribute.map_err(|e| say::tag_broken(&e))?;
             match attribute.key.local_name().as_ref() {
                 "key" => key = Some(attribute),
                 "value" => value = Some(attribute),
@@ -184,16 +183,12 @@ impl<'p> Log<'p> {
         }
         let value = match value {
             None => Ok(String::new()),
-            Some(value) if value.value.len() > VALUE_BYTES => {
-                Err(format!("is longer than {} MiB; shorten it", VALUE_BYTES >> 20))
-            }
+            Some(value) if value.value.len() > VALUE_BYTES => Err(say::value_too_long(VALUE_BYTES >> 20)),
             Some(value) => text(&value),
         };
         let wrong = match (value, cells.values.get_mut(column)) {
             (Err(e), _) => Some(e),
-            (Ok(value), Some(Some(known))) if *known != value => {
-                Some(format!("stands twice, as {} and as {}; remove one of them", quoted(known), quoted(&value)))
-            }
+            (Ok(value), Some(Some(known))) if *known != value => Some(say::value_twice(known, &value)),
             (Ok(value), Some(cell)) => {
                 *cell = Some(value);
                 None
@@ -201,7 +196,7 @@ impl<'p> Log<'p> {
             (Ok(_), None) => None,
         };
         if let Some(wrong) = wrong {
-            cells.wrong.get_or_insert_with(|| format!("attribute {}: {wrong}", quoted(&key)));
+            cells.wrong.get_or_insert_with(|| say::attribute(&key, &wrong));
         }
         Ok(())
     }
@@ -232,7 +227,7 @@ impl<'p> Log<'p> {
             self.import.rows += events.len() as u64;
             let cell = values.get(self.plan.dossier).and_then(Option::as_deref).map(str::as_bytes);
             let dossier = self.import.dossier_of(cell).map(str::to_owned);
-            self.import.reject(*line, dossier.as_deref(), INVALID, format!("the trace: {wrong}"));
+            self.import.reject(*line, dossier.as_deref(), INVALID, say::of_the_trace(wrong));
         } else {
             for event in events {
                 let mut cells = StringRecord::new();
@@ -251,7 +246,7 @@ impl<'p> Log<'p> {
         rejects.into_iter().map(Chunk::Reject).chain(cases.into_iter().map(Chunk::Case)).try_for_each(sink)
     }
 
-    fn note(&self) -> Option<String> {
+    fn note(&self) -> Option<Text> {
         let names = self.plan.header.as_deref().unwrap_or_default();
         let absent: Vec<&str> =
             names.iter().zip(&self.seen).filter(|(_, seen)| !**seen).map(|(name, _)| name.as_str()).collect();
@@ -260,24 +255,27 @@ impl<'p> Log<'p> {
         }
         let others = self.of_trace.others.iter().map(|key| format!("{OF_TRACE}{key}"));
         let others: Vec<String> = others.chain(self.of_event.others.iter().cloned()).collect();
-        let others = if others.is_empty() {
-            String::new()
-        } else {
-            format!("; of those that the mapping does not name it has {}", listed(others.iter().map(String::as_str)))
-        };
-        Some(format!(
-            "no trace or event of the log has {}, so they were empty everywhere; if that is a mistake of spelling, \
-             correct the mapping and import again{others}",
-            listed(absent)
-        ))
+        Some(say::absent_attributes(&absent, &others))
     }
 }
 
 /// The text of a key or a value, its entities replaced.
-fn text(attribute: &Attribute) -> Result<String, String> {
+fn text(attribute: &Attribute) -> Result<String, Text> {
     match attribute.normalized_value(XmlVersion::Implicit1_0) {
         Ok(text) => Ok(text.into_owned()),
-        Err(e) => Err(format!("{e}; only &lt; &gt; &amp; &apos; &quot; and numbers such as &#233; are understood")),
+        Err(e) => Err(say::entity_unknown(&e)),
+    }
+}
+
+/// What is wrong with a text that cannot be read on.
+fn unreadable(error: &quick_xml::Error) -> Text {
+    match error {
+        quick_xml::Error::Io(io) => match io.get_ref().and_then(|e| e.downcast_ref::<Wrong>()) {
+            Some(Wrong(text)) => text.clone(),
+            None => system(io),
+        },
+        quick_xml::Error::Encoding(_) => say::xml_not_utf8(),
+        _ => say::xml_broken(error),
     }
 }
 
@@ -302,35 +300,24 @@ pub(super) fn read(
         buffer.shrink_to(VALUE_BYTES);
         reader.get_mut().left = MARKUP_BYTES;
         let line = reader.get_ref().line;
-        let broken = |what: String| ImportError::Broken { line, what };
-        let event = reader.read_event_into(&mut buffer).map_err(|e| {
-            broken(match &e {
-                quick_xml::Error::Io(io) => io.to_string(),
-                quick_xml::Error::Encoding(_) => "is not UTF-8; save the file in UTF-8".to_owned(),
-                _ => format!("the XML is broken: {e}"),
-            })
-        })?;
+        let broken = |what: Text| ImportError::Broken { line, what };
+        let event = reader.read_event_into(&mut buffer).map_err(|e| broken(unreadable(&e)))?;
         match event {
             Event::Decl(declaration) => {
                 if let Some(Ok(encoding)) = declaration.encoding()
                     && !["UTF-8", "UTF8", "US-ASCII", "ASCII"].iter().any(|e| encoding.eq_ignore_ascii_case(e))
                 {
-                    let what = format!("the file says that it is {}; save it in UTF-8", quoted(&encoding));
-                    return Err(broken(what));
+                    return Err(broken(say::declares(&encoding)));
                 }
             }
             Event::Start(tag) => {
                 if depth == 0 {
                     let name = tag.local_name();
                     if ended {
-                        return Err(broken(format!("after the end of the log comes a <{}>", name.as_ref())));
+                        return Err(broken(say::after_the_log(name.as_ref())));
                     }
                     if name.as_ref() != "log" {
-                        let what = format!(
-                            "the file is XML, but its root is <{}> and not the <log> of XES; export it as CSV or XES",
-                            name.as_ref()
-                        );
-                        return Err(broken(what));
+                        return Err(broken(say::other_root(name.as_ref())));
                     }
                     places.push(Place::Log);
                 } else if places.len() == depth
@@ -341,7 +328,7 @@ pub(super) fn read(
                 }
                 depth += 1;
                 if depth > DEPTH {
-                    return Err(broken(format!("elements are nested more than {DEPTH} deep")));
+                    return Err(broken(say::too_deep(DEPTH)));
                 }
             }
             Event::End(_) => {
@@ -356,15 +343,15 @@ pub(super) fn read(
                 }
             }
             Event::Text(text) if depth == 0 && !text.trim_ascii().is_empty() => {
-                return Err(broken("outside of the log stands text".to_owned()));
+                return Err(broken(say::text_outside()));
             }
             Event::CData(_) | Event::GeneralRef(_) if depth == 0 => {
-                return Err(broken("outside of the log stands text".to_owned()));
+                return Err(broken(say::text_outside()));
             }
             Event::Eof if depth > 0 => {
-                return Err(broken("the file ends within the log; it was cut off, or copied in part".to_owned()));
+                return Err(broken(say::cut_off()));
             }
-            Event::Eof if !ended => return Err(broken("the file has no <log>".to_owned())),
+            Event::Eof if !ended => return Err(broken(say::no_log())),
             Event::Eof => break,
             _ => {}
         }

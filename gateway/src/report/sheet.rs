@@ -1,11 +1,13 @@
 //! Form II.06a as a spreadsheet that looks like the form: landscape A4, numbered columns, room for the signatures.
 //!
-//! The form is an official document of Vietnam and is in Vietnamese whatever the language of the screen. The same answer
+//! The form is an official document of Vietnam and is in Vietnamese whatever the language of the screen: that is why its
+//! headings stand here and not in the catalogue, and what the screen shares with it is taken in Vietnamese. The same answer
 //! gives the same bytes: the date in the file is the moment as of which the figures stand, not that of the writing.
 
 use super::looks_like_formula;
 use super::period::{Period, Span};
-use super::texts;
+use crate::messages::format::dated;
+use crate::messages::report;
 use crate::{pb, wire};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::FormKey;
@@ -163,8 +165,8 @@ impl Sheet<'_> {
         let unit = if self.unit_name.is_empty() { "…………………………………" } else { self.unit_name };
         sheet.merge_range(1, 10, 1, last, unit, &safely(&formats.plain, unit))?;
         let period = match self.period.span {
-            Span::Dates => texts::period(self.period).vi,
-            _ => format!("Kỳ báo cáo: {}", texts::period(self.period).vi),
+            Span::Dates => report::period(self.period).vi,
+            _ => format!("Kỳ báo cáo: {}", report::period(self.period).vi),
         };
         sheet.merge_range(2, 2, 2, 9, &capitalised(&period), &formats.centred)?;
         sheet.merge_range(2, 10, 3, last, "Đơn vị tính: Số hồ sơ", &formats.italic)?;
@@ -251,7 +253,7 @@ impl Sheet<'_> {
             self.counts(sheet, row, &line.figures.unwrap_or_default(), &formats.count)?;
             row += 1;
         }
-        sheet.merge_range(row, 0, row, 1, &texts::total().vi, &formats.total_name)?;
+        sheet.merge_range(row, 0, row, 1, &report::total().vi, &formats.total_name)?;
         sheet.set_row_height(row, ROW_HEIGHT)?;
         self.counts(sheet, row, &self.total(), &formats.total)?;
         Ok(row + 1)
@@ -314,7 +316,7 @@ pub fn beyond(figures: &pb::FormFigures) -> [u64; 3] {
 fn clock(at: Timestamp, zone: &Zone) -> String {
     let minutes = zone.time_of_day(at) / 60_000;
     let date: Date = zone.date(at);
-    format!("{:02}:{:02} ngày {}", minutes / 60, minutes % 60, texts::date(date).vi)
+    format!("{:02}:{:02} ngày {}", minutes / 60, minutes % 60, dated(date).vi)
 }
 
 fn capitalised(text: &str) -> String {

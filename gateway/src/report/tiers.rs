@@ -37,7 +37,14 @@ pub enum BadFile {
     /// It cannot be read.
     Unreadable(String),
     /// It is not of this form.
-    Toml(String),
+    Toml {
+        /// The line, the first being 1, if that is known.
+        line: Option<usize>,
+        /// What is wrong, in the reader's English.
+        message: String,
+        /// The same with its place and the line as it stands.
+        said: String,
+    },
     /// A field, and what it says instead of a number.
     NotANumber(String, String),
     /// The list and the number of a tier that has no bound, or two.
@@ -85,6 +92,12 @@ impl Number {
     }
 }
 
+fn not_toml(error: &toml::de::Error, toml: &str) -> BadFile {
+    let before = error.span().and_then(|span| toml.get(..span.start));
+    let line = before.map(|before| before.matches('\n').count() + 1);
+    BadFile::Toml { line, message: error.message().replace('\n', " "), said: error.to_string().trim().to_owned() }
+}
+
 fn read(list: &'static str, tiers: &[FileTier], full: Fraction) -> Result<Tiers, BadFile> {
     let tier = |(number, tier): (usize, &FileTier)| {
         let percent = |number: &Number, field: &str| number.fraction(field).map(Fraction::hundredth);
@@ -119,7 +132,7 @@ impl Published {
     /// # Errors
     /// [`BadFile`].
     pub fn parse(toml: &str, full: Option<Fraction>) -> Result<Published, BadFile> {
-        let file: File = toml::from_str(toml).map_err(|e| BadFile::Toml(e.to_string()))?;
+        let file: File = toml::from_str(toml).map_err(|e| not_toml(&e, toml))?;
         let said = file.full.map(|full| full.fraction("full")).transpose()?;
         let full = full.or(said).unwrap_or(Fraction::ONE);
         let apology = match &file.apology {

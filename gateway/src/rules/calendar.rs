@@ -2,6 +2,7 @@
 
 use super::Fault;
 use super::table::{Cell, Table};
+use crate::messages::rules as say;
 use dunghen_engine::calendar::{Calendar, CalendarError, DayOff, DayOffKind, MS_PER_DAY, MS_PER_HOUR, Span, WorkedDay};
 use dunghen_engine::time::Date;
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ pub(super) fn read(table: &Table) -> Result<Calendar, Fault> {
         working_days,
         hours: table.need("hours")?.list()?.iter().map(span).collect::<Result<_, _>>()?,
         reception,
-        cut_off: table.need("cut_off")?.parsed(time_of_day, "giờ như \"15:00\"", "a time such as \"15:00\"")?,
+        cut_off: table.need("cut_off")?.parsed(time_of_day, say::must_be_time_of_day)?,
     };
     match calendar.check() {
         Ok(()) => Ok(calendar),
@@ -75,25 +76,18 @@ pub(super) fn read(table: &Table) -> Result<Calendar, Fault> {
 }
 
 fn weekday(cell: &Cell) -> Result<usize, Fault> {
-    let known = WEEKDAYS.join(", ");
-    cell.parsed(
-        |text| WEEKDAYS.iter().position(|d| *d == text),
-        &format!("một trong: {known}"),
-        &format!("one of {known}"),
-    )
+    cell.parsed(|text| WEEKDAYS.iter().position(|d| *d == text), || say::must_be_one_of(&WEEKDAYS))
 }
 
 fn kind(cell: &Cell) -> Result<DayOffKind, Fault> {
-    let known = DayOffKind::ALL.map(DayOffKind::name).join(", ");
     cell.parsed(
         |text| DayOffKind::ALL.into_iter().find(|kind| kind.name() == text),
-        &format!("một trong: {known}"),
-        &format!("one of {known}"),
+        || say::must_be_one_of(&DayOffKind::ALL.map(DayOffKind::name)),
     )
 }
 
 fn date(cell: &Cell) -> Result<Date, Fault> {
-    cell.parsed(Date::parse, "ngày trong dấu nháy như \"2025-09-10\"", "a date in quotes such as \"2025-09-10\"")
+    cell.parsed(Date::parse, say::must_be_date)
 }
 
 fn span(cell: &Cell) -> Result<Span, Fault> {
@@ -101,7 +95,7 @@ fn span(cell: &Cell) -> Result<Span, Fault> {
         let (from, to) = text.split_once('-')?;
         Some(Span { from: time_of_day(from)?, to: time_of_day(to)? })
     };
-    cell.parsed(read, "khoảng giờ như \"07:30-11:30\"", "hours such as \"07:30-11:30\"")
+    cell.parsed(read, say::must_be_hours)
 }
 
 /// `07:30`, up to `24:00`, as milliseconds since midnight.
@@ -117,26 +111,16 @@ fn time_of_day(text: &str) -> Option<i64> {
 
 /// Why a calendar that was read cannot be counted with, at the line of the day in question if there is one.
 fn refused(table: &Table, lines: &BTreeMap<Date, usize>, error: &CalendarError) -> Fault {
-    let en = error.to_string();
-    let (day, vi) = match error {
-        CalendarError::Reversed { first, last } => (None, format!("ngày cuối {last} trước ngày đầu {first}")),
-        CalendarError::TooLong { first, last } => {
-            (None, format!("{first} đến {last} dài hơn 200 năm; hãy công bố lịch ngắn hơn"))
-        }
-        CalendarError::NoWeekday => {
-            (None, "mọi ngày trong tuần đều nghỉ; phải có ít nhất một ngày làm việc".to_owned())
-        }
-        CalendarError::NoHours => (None, "ngày làm việc không có giờ làm việc".to_owned()),
-        CalendarError::Hours => (None, "các khoảng giờ phải tăng dần trong một ngày, không chồng nhau".to_owned()),
-        CalendarError::CutOff => (None, "giờ chốt phải nằm trong một ngày".to_owned()),
-        CalendarError::Outside(date) => (Some(date), format!("{date} nằm ngoài các ngày của lịch này")),
-        CalendarError::Order(date) => (Some(date), format!("{date} được ghi hai lần; mỗi ngày chỉ ghi một lần")),
-        CalendarError::NotOff(date) => (
-            Some(date),
-            format!("{date} không thể là ngày làm việc bù: ngày đó vốn làm việc, hoặc cũng được ghi là ngày nghỉ"),
-        ),
+    let day = match error {
+        CalendarError::Outside(date) | CalendarError::Order(date) | CalendarError::NotOff(date) => Some(date),
+        CalendarError::Reversed { .. }
+        | CalendarError::TooLong { .. }
+        | CalendarError::NoWeekday
+        | CalendarError::NoHours
+        | CalendarError::Hours
+        | CalendarError::CutOff => None,
     };
-    let mut fault = table.fault(vi, en);
+    let mut fault = table.fault(say::calendar(error));
     if let Some(line) = day.and_then(|day| lines.get(day)) {
         fault.line = *line;
     }
@@ -145,7 +129,6 @@ fn refused(table: &Table, lines: &BTreeMap<Date, usize>, error: &CalendarError) 
 
 #[cfg(test)]
 mod tests {
-    use crate::messages::Lang;
     use crate::rules::Rules;
     use dunghen_engine::calendar::{MS_PER_HOUR, Span};
 
@@ -184,10 +167,11 @@ working_days = [{ date = "2025-04-26", vi = "Làm bù", en = "Worked" }]
         let fault = |from: &str, to: &str| {
             assert!(FILE.contains(from), "{from}");
             let fault = Rules::parse(&FILE.replacen(from, to, 1)).unwrap_err();
-            let vietnamese = fault.in_lang(Lang::Vi);
+            let said = fault.text();
+            let vietnamese = said.vi;
             assert!(vietnamese.starts_with(&format!("dòng {}: ", fault.line)), "{vietnamese}");
             assert_ne!(fault.what.vi, fault.what.en);
-            fault.in_lang(Lang::En)
+            said.en
         };
         let starts = |from: &str, to: &str, expected: &str| {
             let said = fault(from, to);

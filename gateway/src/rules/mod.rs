@@ -6,7 +6,7 @@
 mod calendar;
 mod table;
 
-use crate::messages::{Lang, Text};
+use crate::messages::{Text, rules as say};
 use dunghen_engine::calendar::Calendar;
 use table::Table;
 
@@ -32,19 +32,11 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Line and reason in one language.
+    /// Line and reason.
     #[must_use]
-    pub fn in_lang(&self, lang: Lang) -> String {
-        let line = match lang {
-            Lang::Vi => "dòng",
-            Lang::En => "line",
-        };
-        format!("{line} {}: {}", self.line, self.what.in_lang(lang))
+    pub fn text(&self) -> Text {
+        say::line(self.line).before(&self.what)
     }
-}
-
-fn text(vi: impl Into<String>, en: impl Into<String>) -> Text {
-    Text { vi: vi.into(), en: en.into() }
 }
 
 impl Rules {
@@ -55,14 +47,13 @@ impl Rules {
     pub fn parse(source: &str) -> Result<Rules, Fault> {
         let parsed = toml::de::DeTable::parse(source).map_err(|e| Fault {
             line: table::line(source, e.span().map_or(0, |span| span.start)),
-            what: text(format!("không đúng cú pháp TOML: {}", e.message()), format!("is not TOML: {}", e.message())),
+            what: say::not_toml(e.message()),
         })?;
         let file = Table::new(source, &parsed);
         file.only(&["format", "calendar"])?;
         let format = file.need("format")?;
         if format.integer()? != FORMAT {
-            let (vi, en) = (format!("chỉ đọc được mẫu {FORMAT}"), format!("only form {FORMAT} is read here"));
-            return Err(format.fault(vi, en));
+            return Err(format.fault(&say::only_form(FORMAT)));
         }
         let mut calendars = Vec::new();
         for cell in file.list("calendar")? {

@@ -1,6 +1,7 @@
 //! A table of a file of rules, read strictly: every key is known, and whatever is wrong has a line.
 
-use super::{Fault, text};
+use super::Fault;
+use crate::messages::{Text, rules as say};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -29,8 +30,8 @@ impl<'a> Table<'a> {
     }
 
     /// What is wrong with the table as a whole.
-    pub(super) fn fault(&self, vi: impl Into<String>, en: impl Into<String>) -> Fault {
-        Fault { line: line(self.source, self.at), what: text(vi, en) }
+    pub(super) fn fault(&self, what: Text) -> Fault {
+        Fault { line: line(self.source, self.at), what }
     }
 
     /// That it has no other keys.
@@ -38,14 +39,8 @@ impl<'a> Table<'a> {
         let unknown = self.table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref()));
         // The first in the file, whatever its name.
         let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
-        let (name, known) = (key.get_ref(), keys.join(", "));
-        Err(Fault {
-            line: line(self.source, key.span().start),
-            what: text(
-                format!("{name}: không có khóa này; các khóa: {known}"),
-                format!("{name}: there is no such key; the keys are {known}"),
-            ),
-        })
+        let what = say::key(key.get_ref()).before(&say::unknown_key(keys));
+        Err(Fault { line: line(self.source, key.span().start), what })
     }
 
     pub(super) fn get(&self, key: &'a str) -> Option<Cell<'a>> {
@@ -53,7 +48,7 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn need(&self, key: &'a str) -> Result<Cell<'a>, Fault> {
-        self.get(key).ok_or_else(|| self.fault(format!("{key}: bắt buộc phải có"), format!("{key}: is required")))
+        self.get(key).ok_or_else(|| self.fault(say::key(key).before(&say::required())))
     }
 
     /// The items of a list that may be missing.
@@ -68,40 +63,42 @@ impl<'a> Cell<'a> {
     }
 
     /// What is wrong with the value.
-    pub(super) fn fault(&self, vi: impl Into<String>, en: impl Into<String>) -> Fault {
-        let key = self.key;
-        let what = text(format!("{key}: {}", vi.into()), format!("{key}: {}", en.into()));
-        Fault { line: self.line(), what }
+    pub(super) fn fault(&self, what: &Text) -> Fault {
+        Fault { line: self.line(), what: say::key(self.key).before(what) }
     }
 
-    fn of_type<T>(&self, value: Option<T>, vi: &str, en: &str) -> Result<T, Fault> {
-        value.ok_or_else(|| self.fault(format!("phải là {vi}"), format!("must be {en}")))
+    fn of_type<T>(&self, value: Option<T>, must_be: impl FnOnce() -> Text) -> Result<T, Fault> {
+        value.ok_or_else(|| self.fault(&must_be()))
     }
 
     /// A text that says something.
     pub(super) fn text(&self) -> Result<&'a str, Fault> {
         let value = self.value.get_ref().as_str().filter(|s| !s.trim().is_empty());
-        self.of_type(value, "chuỗi trong dấu nháy, không trống", "a text in quotes that is not blank")
+        self.of_type(value, say::must_be_text)
     }
 
     /// A whole number in decimal digits.
     pub(super) fn integer(&self) -> Result<&'a str, Fault> {
         let value = self.value.get_ref().as_integer().filter(|n| n.radix() == 10).map(|n| n.as_str());
-        self.of_type(value, "số nguyên", "a whole number")
+        self.of_type(value, say::must_be_whole_number)
     }
 
-    /// A text that is read by a function; the two texts say what it reads.
-    pub(super) fn parsed<T>(&self, read: impl Fn(&str) -> Option<T>, vi: &str, en: &str) -> Result<T, Fault> {
-        self.of_type(self.value.get_ref().as_str().and_then(read), vi, en)
+    /// A text that is read by a function; `must_be` says what it reads.
+    pub(super) fn parsed<T>(
+        &self,
+        read: impl Fn(&str) -> Option<T>,
+        must_be: impl FnOnce() -> Text,
+    ) -> Result<T, Fault> {
+        self.of_type(self.value.get_ref().as_str().and_then(read), must_be)
     }
 
     pub(super) fn list(&self) -> Result<Vec<Cell<'a>>, Fault> {
-        let items = self.of_type(self.value.get_ref().as_array(), "danh sách", "a list")?;
+        let items = self.of_type(self.value.get_ref().as_array(), say::must_be_list)?;
         Ok(items.iter().map(|value| Cell { source: self.source, key: self.key, value }).collect())
     }
 
     pub(super) fn table(&self) -> Result<Table<'a>, Fault> {
-        let table = self.of_type(self.value.get_ref().as_table(), "bảng", "a table")?;
+        let table = self.of_type(self.value.get_ref().as_table(), say::must_be_table)?;
         Ok(Table { source: self.source, at: self.value.span().start, table })
     }
 }

@@ -98,6 +98,41 @@ class Recording(WithServer):
         self.assertIn("Nothing was recorded of dossier H44.22-404", refused.message("en"))
         self.assertIn("DOSSIER_UNKNOWN", str(refused))
 
+    def test_a_client_says_which_language_it_reads(self) -> None:
+        vietnamese = dunghen.Client(self.server.url, lang="vi")
+        self.addCleanup(vietnamese.close)
+        malformed = {"type": "Received", "dossier": "", "occurred_at": "2025-09-03T09:00:00+07:00"}
+        for client, word, field in (
+            (vietnamese, "Sự kiện không đúng mẫu", "bắt buộc phải có"),
+            (self.client, "The event is malformed", "is required"),
+        ):
+            with self.subTest(word), self.assertRaises(dunghen.Refused) as caught:
+                client.record(malformed)
+            refused = caught.exception
+            self.assertIn(word, str(refused))
+            self.assertIn(word, refused.message())
+            # What the server itself said, before anything was chosen here.
+            cause = refused.__cause__
+            assert isinstance(cause, grpc.RpcError)
+            self.assertIn(word, cause.details())
+            self.assertIn(field, cause.details())
+            # Both are there whatever was asked for, also of each field.
+            self.assertIn("Sự kiện không đúng mẫu", refused.message("vi"))
+            self.assertIn("The event is malformed", refused.message("en"))
+            self.assertEqual(refused.violations[0].message("vi"), "bắt buộc phải có")
+            self.assertEqual(refused.violations[0].message("en"), "is required")
+            [result] = client.record_batch([malformed], atomic=False)
+            assert isinstance(result, dunghen.Refused)
+            self.assertIn(word, result.message())
+            [streamed] = client.record_stream([malformed])
+            assert isinstance(streamed, dunghen.Refused)
+            self.assertIn(word, str(streamed))
+            with self.subTest(word), self.assertRaises(dunghen.Refused) as caught:
+                next(client.watch_rates("guess"))
+            self.assertEqual("phải là" in str(caught.exception), client is vietnamese)
+        with self.assertRaises(ValueError):
+            dunghen.Client(self.server.url, lang="fr")  # type: ignore[arg-type]
+
     def test_a_malformed_event_names_its_fields(self) -> None:
         event = {"type": "Received", "dossier": "", "occurred_at": "2025-09-03T09:00:00+07:00", "due_date": "10/9/2025"}
         with self.assertRaises(dunghen.Refused) as caught:

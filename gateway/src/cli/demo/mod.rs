@@ -7,7 +7,7 @@
 mod office;
 
 use super::{Failure, output};
-use dunghen::messages::Lang;
+use dunghen::messages::{Lang, Text, calls, commands, tables};
 use dunghen::source::Source;
 use dunghen::{pb, serve, status, wire};
 use dunghen_engine::time::{Date, Timestamp, Zone};
@@ -62,11 +62,11 @@ struct Tally {
     recorded: AtomicU64,
     duplicates: AtomicU64,
     refused: AtomicU64,
-    last_refusal: Mutex<String>,
+    last_refusal: Mutex<Text>,
 }
 
 impl Tally {
-    fn refusal(&self, text: String) {
+    fn refusal(&self, text: Text) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         *self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
@@ -90,10 +90,10 @@ pub(super) async fn run(args: DemoArgs, lang: Lang) -> Result<u8, Failure> {
     options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
     let engine = Arc::new(Engine::open(&path, options)?);
     if engine.position() > 0 {
-        return Err(Failure::usage(format!("{} holds a log already; name an empty place", path.display())));
+        return Err(Failure::usage(commands::demo_place_taken(&path)));
     }
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = serve::bind(address).await.map_err(Failure::failed)?;
+    let listener = serve::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(serve::serve(listener, Arc::clone(&engine), stopped));
@@ -101,7 +101,7 @@ pub(super) async fn run(args: DemoArgs, lang: Lang) -> Result<u8, Failure> {
     if std::io::stdout().is_terminal() {
         write!(std::io::stdout(), "\x1b[2J\x1b[H")?;
     }
-    output::line(&intro(lang, &url, story.len()))?;
+    output::say(&commands::demo_intro(&url, office::DESKS, story.len()), lang)?;
 
     let told = tokio::select! {
         told = tell(story, &clock, &url, args.seconds, lang, zone, (from, to)) => told.map(Some),
@@ -109,31 +109,16 @@ pub(super) async fn run(args: DemoArgs, lang: Lang) -> Result<u8, Failure> {
     };
     // The server is told to stop whatever came before; if it is gone, that is what was wanted.
     let _ = stop.send(true);
-    let served = server.await.map_err(Failure::failed)?;
-    let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::failed)?;
+    let served = server.await.map_err(Failure::defect)?;
+    let closed = tokio::task::spawn_blocking(move || engine.close()).await.map_err(Failure::defect)?;
     let told = told?;
-    served.map_err(Failure::failed)?;
+    served?;
     closed?;
-    match (told, lang) {
-        (Some(()), _) => output::line(&what_next(lang, &path, from, to))?,
-        (None, Lang::Vi) => output::line(&format!("\nĐã dừng; dữ liệu nằm tại {}", path.display()))?,
-        (None, Lang::En) => output::line(&format!("\nStopped; the data stays at {}", path.display()))?,
+    match told {
+        Some(()) => output::line(&what_next(lang, &path, from, to))?,
+        None => output::say(&commands::demo_stopped(&path), lang)?,
     }
     Ok(0)
-}
-
-fn intro(lang: Lang, url: &str, events: usize) -> String {
-    let events = output::count(events as u64, lang);
-    match lang {
-        Lang::Vi => format!(
-            "Đúng Hẹn: máy chủ tại {url}, {} quầy tiếp nhận gửi {events} sự kiện của ba tháng qua gRPC.",
-            office::DESKS
-        ),
-        Lang::En => format!(
-            "Đúng Hẹn: a server at {url}; {} desks push {events} events of three months over gRPC.",
-            office::DESKS
-        ),
-    }
 }
 
 /// Pushes the story day by day and shows what comes of it.
@@ -148,9 +133,9 @@ async fn tell(
 ) -> Result<(), Failure> {
     let mut desks = Vec::new();
     for _ in 0..office::DESKS {
-        desks.push(Source::connect(url).await.map_err(Failure::failed)?);
+        desks.push(Source::connect_in(url, lang).await.map_err(Failure::failed)?);
     }
-    let supervisor = Source::connect(url).await.map_err(Failure::failed)?;
+    let supervisor = Source::connect_in(url, lang).await.map_err(Failure::failed)?;
     let tally = Arc::new(Tally::default());
     let mut screen = Screen::new();
     let days = u64::from((to.0 - from.0).unsigned_abs());
@@ -173,10 +158,10 @@ async fn tell(
             clock.0.store(hour.0, Ordering::Release);
             let mut pushing = JoinSet::new();
             for (desk, share) in desks.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
-                pushing.spawn(push(desk.clone(), share, Arc::clone(&tally), lang));
+                pushing.spawn(push(desk.clone(), share, Arc::clone(&tally)));
             }
             while let Some(pushed) = pushing.join_next().await {
-                pushed.map_err(Failure::failed)??;
+                pushed.map_err(Failure::defect)??;
             }
         }
         day = day.plus(1);
@@ -187,7 +172,7 @@ async fn tell(
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
             let as_of = if last { zone.first_tick(to).plus(-1) } else { clock.now() };
-            let answer = ask(&supervisor, from, to, as_of, lang).await?;
+            let answer = ask(&supervisor, from, to, as_of).await?;
             screen.show(&page(&answer, &tally, as_of, &zone, lang))?;
         }
     }
@@ -195,7 +180,7 @@ async fn tell(
 }
 
 /// One desk sends its events in order; some go out twice, some are refused.
-async fn push(desk: Source, events: Vec<Sent>, tally: Arc<Tally>, lang: Lang) -> Result<(), Failure> {
+async fn push(desk: Source, events: Vec<Sent>, tally: Arc<Tally>) -> Result<(), Failure> {
     for sent in events {
         let request = pb::RecordRequest { event: Some(wire::event(&sent.statement)), expected_version: None };
         for _ in 0..=usize::from(sent.twice) {
@@ -207,23 +192,17 @@ async fn push(desk: Source, events: Vec<Sent>, tally: Arc<Tally>, lang: Lang) ->
                     tally.recorded.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(refusal) if refusal.code() == tonic::Code::FailedPrecondition => {
-                    let (reason, text) = status::read(&refusal, lang);
-                    tally.refusal(format!("{reason}: {text}"));
+                    let (reason, text) = status::read(&refusal);
+                    tally.refusal(calls::refused(&reason, &text));
                 }
-                Err(other) => return Err(Failure::status(&other, lang)),
+                Err(other) => return Err(Failure::status(&other)),
             }
         }
     }
     Ok(())
 }
 
-async fn ask(
-    supervisor: &Source,
-    from: Date,
-    to: Date,
-    as_of: Timestamp,
-    lang: Lang,
-) -> Result<pb::GetRatesResponse, Failure> {
+async fn ask(supervisor: &Source, from: Date, to: Date, as_of: Timestamp) -> Result<pb::GetRatesResponse, Failure> {
     let request = pb::GetRatesRequest {
         definition: "received".to_owned(),
         from: Some(wire::time_point(Moment::Date(from))),
@@ -232,7 +211,7 @@ async fn ask(
         by: vec!["unit".to_owned(), "field".to_owned()],
         ..pb::GetRatesRequest::default()
     };
-    supervisor.get_rates(request).await.map_err(|s| Failure::status(&s, lang))
+    supervisor.get_rates(request).await.map_err(|s| Failure::status(&s))
 }
 
 /// Met or not; a dash where there is nothing to judge.
@@ -244,42 +223,6 @@ fn verdict(met: Option<bool>, lang: Lang) -> &'static str {
 const NARROW: [usize; 8] = [0, 1, 2, 4, 7, 8, 9, 12];
 
 fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Zone, lang: Lang) -> String {
-    let header = match lang {
-        Lang::Vi => [
-            "đơn vị",
-            "lĩnh vực",
-            "nhận",
-            "đang xử lý",
-            "quá hạn",
-            "trước, đúng hạn",
-            "trễ",
-            "tỷ lệ",
-            "> 99 %",
-            "xin lỗi",
-            "kịp",
-            "gửi muộn",
-            "chưa gửi",
-            "tỷ lệ",
-            "= 100 %",
-        ],
-        Lang::En => [
-            "unit",
-            "field",
-            "received",
-            "open",
-            "overdue",
-            "on time",
-            "late",
-            "rate",
-            "> 99 %",
-            "apologies",
-            "in time",
-            "late",
-            "missing",
-            "rate",
-            "= 100 %",
-        ],
-    };
     let cells = |key: Vec<String>, f: pb::Figures| {
         let decided = f.on_time + f.late;
         let met = (decided > 0).then(|| ON_TIME_TARGET.1 * f.on_time > ON_TIME_TARGET.0 * decided);
@@ -311,32 +254,25 @@ fn page(answer: &pb::GetRatesResponse, tally: &Tally, as_of: Timestamp, zone: &Z
             cells(key, g.figures.unwrap_or_default())
         })
         .collect();
-    let total = if lang == Lang::Vi { "tổng" } else { "total" };
-    rows.push(cells(vec![total.to_owned(), String::new()], answer.total.unwrap_or_default()));
-    let header = header.map(str::to_owned);
+    rows.push(cells(vec![tables::total().into_lang(lang), String::new()], answer.total.unwrap_or_default()));
+    let header = output::header(tables::demo(), lang);
     // A narrow terminal gets the columns that matter most; a page that is taller than the screen could not be redrawn.
     let table = output::fitting(&header, 2, &rows).unwrap_or_else(|| {
         let some = |row: &[String]| -> Vec<String> { NARROW.iter().filter_map(|i| row.get(*i).cloned()).collect() };
         let rows: Vec<Vec<String>> = rows.iter().map(|row| some(row)).collect();
         output::table(&some(&header), 2, &rows)
     });
-    let load = |n: &AtomicU64| output::count(n.load(Ordering::Relaxed), lang);
-    let (recorded, twice, refused) = (load(&tally.recorded), load(&tally.duplicates), load(&tally.refused));
+    let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    let seen = commands::Seen {
+        at: as_of,
+        position: answer.position,
+        recorded: load(&tally.recorded),
+        twice: load(&tally.duplicates),
+        refused: load(&tally.refused),
+    };
     let last = tally.last_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let at = output::local(as_of, zone, lang);
-    let position = output::count(answer.position, lang);
-    match lang {
-        Lang::Vi => format!(
-            "{at} (giờ mô phỏng) · vị trí {position} · {recorded} sự kiện đã ghi, {twice} gửi lặp, {refused} bị từ \
-             chối\nHồ sơ tiếp nhận trong kỳ (định nghĩa `received`; hồ sơ đang giải quyết tính theo hiện trạng)\n{table}\n\
-             Từ chối gần nhất: {last}"
-        ),
-        Lang::En => format!(
-            "{at} (simulated) · position {position} · {recorded} events recorded, {twice} sent twice, {refused} \
-             refused\nDossiers received (definition `received`: those still open count as they stand)\n{table}\n\
-             Last refusal: {last}"
-        ),
-    }
+    let (head, foot) = (commands::demo_head(seen, zone), commands::demo_foot(&last));
+    format!("{}\n{table}\n{}", head.in_lang(lang), foot.in_lang(lang))
 }
 
 /// Redraws the whole screen on a terminal; otherwise prints one page a week.
@@ -365,23 +301,8 @@ impl Screen {
 fn what_next(lang: Lang, path: &std::path::Path, from: Date, to: Date) -> String {
     let dir = path.display();
     let last = to.plus(-1);
-    let (hint, list) = match lang {
-        Lang::Vi => (
-            "Dữ liệu nằm ở đó; hãy thử tiếp (hoặc `dunghen serve --data DIR` rồi dùng --server):",
-            ["tỷ lệ theo tháng", "ai chưa được xin lỗi", "hồ sơ đang quá hạn", "toàn bộ lịch sử", "kiểm tra từng byte"],
-        ),
-        Lang::En => (
-            "The data stays there; try next (or `dunghen serve --data DIR` and ask with --server):",
-            [
-                "rates by month",
-                "who has not been apologised to",
-                "what is late",
-                "the whole history",
-                "check every byte",
-            ],
-        ),
-    };
-    let commands = [
+    let (hint, list) = commands::demo_next();
+    let try_next = [
         format!("rates --data {dir} --definition received --from {from} --to {to} --by month --format table"),
         format!("dossiers --data {dir} --state apology-missing --as-of {last} --format table"),
         format!("dossiers --data {dir} --state late --as-of {last} --format table"),
@@ -393,9 +314,9 @@ fn what_next(lang: Lang, path: &std::path::Path, from: Date, to: Date) -> String
         Some(_) => "cargo run --release --".to_owned(),
         None => std::env::args().next().unwrap_or_else(|| "dunghen".to_owned()),
     };
-    let mut text = format!("\n{hint}\n");
-    for (command, what) in commands.iter().zip(list) {
-        text.push_str(&format!("  {program} {command}   # {what}\n"));
+    let mut text = format!("\n{}\n", hint.in_lang(lang));
+    for (command, what) in try_next.iter().zip(&list) {
+        text.push_str(&format!("  {program} {command}   # {}\n", what.in_lang(lang)));
     }
     text
 }

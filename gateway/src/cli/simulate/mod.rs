@@ -9,7 +9,7 @@ mod province;
 mod write;
 
 use super::{Failure, Format, IN_PART, format_or_default, output};
-use dunghen::messages::Lang;
+use dunghen::messages::{Lang, Wrong, calls, commands, tables, usage};
 use dunghen_engine::dossier::Flag;
 use dunghen_engine::time::{Date, Zone};
 use dunghen_engine::{Clock, SystemClock};
@@ -63,8 +63,8 @@ struct Destination {
     server: Option<String>,
 }
 
-fn date(text: &str) -> Result<Date, String> {
-    Date::parse(text).ok_or_else(|| "expected a date such as 2025-09-10".to_owned())
+fn date(text: &str) -> Result<Date, Wrong> {
+    Date::parse(text).ok_or_else(|| Wrong(usage::date()))
 }
 
 fn year_before(date: Date) -> Date {
@@ -92,9 +92,7 @@ pub(super) async fn run(args: SimulateArgs, lang: Lang) -> Result<u8, Failure> {
     let to = args.to.unwrap_or(today);
     let from = args.from.unwrap_or(year_before(to));
     if from >= to || to > today {
-        return Err(Failure::usage(format!(
-            "--from {from} --to {to}: --from comes first, and --to is no later day than today"
-        )));
+        return Err(Failure::usage(commands::no_period(from, to)));
     }
     let dossiers = match args.events {
         Some(records) => dossiers_for(records, args.seed, zone, from, to),
@@ -106,8 +104,8 @@ pub(super) async fn run(args: SimulateArgs, lang: Lang) -> Result<u8, Failure> {
     let (planted, records) = match (&args.target.into, &args.target.server) {
         (Some(path), None) => {
             let (path, province) = (path.clone(), Arc::clone(&province));
-            let written = tokio::task::spawn_blocking(move || write::into(&province, &path)).await;
-            let (planted, records) = written.map_err(Failure::failed)??;
+            let written = tokio::task::spawn_blocking(move || write::into(&province, &path, lang)).await;
+            let (planted, records) = written.map_err(Failure::defect)??;
             (planted, Some(records))
         }
         (None, Some(url)) => {
@@ -115,13 +113,14 @@ pub(super) async fn run(args: SimulateArgs, lang: Lang) -> Result<u8, Failure> {
             let pushed = write::push(Arc::clone(&province), url, args.rate, connections, lang).await?;
             let (planted, answers) = pushed;
             refused = answers.refused;
-            eprintln!("{}", said(lang, &answers));
+            let said = commands::pushed(answers.recorded, answers.duplicates, answers.refused);
+            eprintln!("{}", said.in_lang(lang));
             (planted, None)
         }
-        _ => return Err(Failure::usage("name one of --into and --server")),
+        _ => return Err(Failure::usage(calls::name_a_target("--into", "--server"))),
     };
     let ms = clock.elapsed_ms().unwrap_or(0).saturating_sub(begun).max(1).unsigned_abs();
-    eprintln!("{}", speed(lang, records.unwrap_or(planted.extras.events), ms));
+    eprintln!("{}", commands::speed(records.unwrap_or(planted.extras.events), ms).in_lang(lang));
     let plan = Plan { seed: args.seed, zone, from, to, dossiers, by_import: records.is_none() };
     match format_or_default(args.format) {
         Format::Json => output::json(&plan.json(&province, &planted))?,
@@ -132,24 +131,6 @@ pub(super) async fn run(args: SimulateArgs, lang: Lang) -> Result<u8, Failure> {
         }
     }
     Ok(if refused > 0 { IN_PART } else { 0 })
-}
-
-fn said(lang: Lang, answers: &write::Answers) -> String {
-    let n = |n| output::count(n, lang);
-    let (recorded, twice, refused) = (n(answers.recorded), n(answers.duplicates), n(answers.refused));
-    match lang {
-        Lang::Vi => format!("{recorded} sự kiện đã ghi, {twice} đã có từ trước, {refused} bị từ chối"),
-        Lang::En => format!("{recorded} events recorded, {twice} were there before, {refused} refused"),
-    }
-}
-
-fn speed(lang: Lang, events: u64, ms: u64) -> String {
-    let a_second = u64::try_from(u128::from(events) * 1000 / u128::from(ms)).unwrap_or(u64::MAX);
-    let (n, a_second) = (output::count(events, lang), output::count(a_second, lang));
-    match lang {
-        Lang::Vi => format!("{n} sự kiện trong {},{} s: {a_second} sự kiện/s", ms / 1000, ms % 1000 / 100),
-        Lang::En => format!("{n} events in {}.{} s: {a_second} events/s", ms / 1000, ms % 1000 / 100),
-    }
 }
 
 /// What was asked for.
@@ -253,17 +234,7 @@ impl Plan {
     }
 
     fn table(&self, province: &Province, planted: &Planted, lang: Lang) -> String {
-        let header = match lang {
-            Lang::Vi => {
-                ["đơn vị", "tiếp nhận", "đã giải quyết", "rút", "đang giải quyết", "trước và đúng hạn", "trễ hạn"]
-            }
-            Lang::En => ["unit", "received", "resolved", "withdrawn", "open", "on time", "late"],
-        };
-        let more = match lang {
-            Lang::Vi => ["tỷ lệ", "trễ hẹn đầu", "phải xin lỗi", "kịp thời", "muộn", "chưa", "thiếu nội dung"],
-            Lang::En => ["rate", "first missed", "apologies due", "in time", "late", "missing", "defective"],
-        };
-        let header: Vec<String> = header.iter().chain(&more).map(|h| (*h).to_owned()).collect();
+        let header = output::header(tables::planted(), lang);
         let cells = |unit: &str, counts: &Counts| -> Vec<String> {
             let n = |n| output::count(n, lang);
             let [received, resolved, withdrawn, _, open, _, due, in_time, late, missing, defective] = counts.common;
@@ -276,15 +247,12 @@ impl Plan {
         };
         let mut rows: Vec<Vec<String>> =
             self.units(province, planted).iter().map(|(unit, counts)| cells(unit, counts)).collect();
-        rows.push(cells(if lang == Lang::Vi { "tổng" } else { "total" }, &self.total(planted)));
+        rows.push(cells(tables::total().in_lang(lang), &self.total(planted)));
         let table = output::table(&header, 1, &rows);
         let flags: Vec<String> = self.flags(planted).iter().map(|(name, n)| format!("{name} {n}")).collect();
         let (from, to, last) = (self.from, self.to, self.to.plus(-1));
         let query = format!("dunghen rates --definition resolved --from {from} --to {to} --as-of {last} --by unit");
-        let (ask, marks) = match lang {
-            Lang::Vi => ("Hỏi lại bằng", "Cờ đã gài"),
-            Lang::En => ("Ask for the same with", "Flags planted"),
-        };
-        format!("{table}\n{ask}: {query}\n{marks}: {}", flags.join(" · "))
+        let below = commands::planted(&query, &flags.join(" · "));
+        format!("{table}\n{}", below.in_lang(lang))
     }
 }

@@ -3,7 +3,7 @@
 use super::province::{Planted, Province};
 use crate::cli::Failure;
 use crate::cli::record::record_each;
-use dunghen::messages::Lang;
+use dunghen::messages::{Lang, commands, format};
 use dunghen::source::Source;
 use dunghen::{pb, wire};
 use dunghen_engine::bulk::{Bulk, Chronicle, Noted, encode};
@@ -51,8 +51,10 @@ fn live(province: &Province, day: usize, author: &Code) -> Result<Day, Failure> 
             let command =
                 Command { statement: told.statement, expected_version: None, author: author.clone(), imported: false };
             // A story that the rules refuse is a defect of the story.
+            let said = &command.statement;
             chronicle.take(&command, now).map_err(|r| {
-                Failure::failed(format!("{}: {}: {:?}", command.statement.dossier, r.reason(), command.statement.event))
+                let event_type = said.event.event_type();
+                Failure::failed(commands::story_refused(&said.dossier, r.reason(), event_type))
             })?;
         }
         chronicle.wait_until(province.end());
@@ -62,7 +64,7 @@ fn live(province: &Province, day: usize, author: &Code) -> Result<Day, Failure> 
 }
 
 /// Makes a data directory that holds the province; returns what was planted and the number of records.
-pub(super) fn into(province: &Province, path: &Path) -> Result<(Planted, u64), Failure> {
+pub(super) fn into(province: &Province, path: &Path, lang: Lang) -> Result<(Planted, u64), Failure> {
     let bulk = Bulk::create(path, province.zone())?;
     let author = Code::from("");
     let generators = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).clamp(1, 8));
@@ -84,9 +86,9 @@ pub(super) fn into(province: &Province, path: &Path) -> Result<(Planted, u64), F
         }
         let (groups, to_append) = sync_channel(GROUPS_AHEAD);
         let appending = scope.spawn(move || append(bulk, &to_append));
-        let merged = merge(province, &days, &groups, &author);
+        let merged = merge(province, &days, &groups, &author, lang);
         drop((days, groups));
-        let appended = appending.join().map_err(|_| Failure::failed("the writer stopped with a defect"))?;
+        let appended = appending.join().map_err(|_| Failure::failed(commands::writer_stopped()))?;
         // The disk's reason comes first: a merge that found nobody to take its groups has none of its own.
         let records = appended?;
         Ok((merged?, records))
@@ -114,8 +116,9 @@ fn merge(
     days: &[Receiver<Result<Day, Failure>>],
     groups: &SyncSender<Group>,
     author: &Code,
+    lang: Lang,
 ) -> Result<Planted, Failure> {
-    let gone = || Failure::failed("the simulation was cut short");
+    let gone = || Failure::failed(commands::simulation_cut());
     let begin = province.zone().first_tick(province.first_day());
     let mut planted = Planted::none(province.units.len());
     let mut calendar: Vec<Vec<Waiting>> = Vec::new();
@@ -158,7 +161,8 @@ fn merge(
             }
         }
         if watched && day % 7 == 0 {
-            eprint!("\r{} · {position}", province.first_day().plus(i32::try_from(day).unwrap_or(0)));
+            let date = province.first_day().plus(i32::try_from(day).unwrap_or(0));
+            eprint!("\r{} · {}", format::date(date, lang), format::count(position, lang));
         }
     }
     if watched {
@@ -190,10 +194,10 @@ pub(super) async fn push(
     let mut desks = JoinSet::new();
     let mut queues = Vec::new();
     for _ in 0..connections {
-        let source = Source::connect(url).await.map_err(Failure::failed)?;
+        let source = Source::connect_in(url, lang).await.map_err(Failure::failed)?;
         let (queue, batches) = mpsc::channel(2);
         queues.push(queue);
-        desks.spawn(desk(source, batches, lang));
+        desks.spawn(desk(source, batches));
     }
     let (sender, mut batches) = mpsc::channel(2 * connections);
     let telling = tokio::task::spawn_blocking(move || tell(&province, together, &sender));
@@ -213,10 +217,10 @@ pub(super) async fn push(
         }
     }
     drop((queues, batches));
-    let planted = telling.await.map_err(Failure::failed)?;
+    let planted = telling.await.map_err(Failure::defect)?;
     let mut answers = Answers::default();
     while let Some(done) = desks.join_next().await {
-        let of_one = done.map_err(Failure::failed)??;
+        let of_one = done.map_err(Failure::defect)??;
         answers.recorded += of_one.recorded;
         answers.duplicates += of_one.duplicates;
         answers.refused += of_one.refused;
@@ -245,14 +249,10 @@ fn tell(province: &Province, together: usize, batches: &mpsc::Sender<Vec<pb::Bat
 }
 
 /// One connection: batch after batch, each answered before the next is sent.
-async fn desk(
-    source: Source,
-    mut batches: mpsc::Receiver<Vec<pb::BatchEvent>>,
-    lang: Lang,
-) -> Result<Answers, Failure> {
+async fn desk(source: Source, mut batches: mpsc::Receiver<Vec<pb::BatchEvent>>) -> Result<Answers, Failure> {
     let mut answers = Answers::default();
     while let Some(batch) = batches.recv().await {
-        let results = record_each(&source, batch, true).await.map_err(|s| Failure::status(&s, lang))?;
+        let results = record_each(&source, batch, true).await.map_err(|s| Failure::status(&s))?;
         for result in results {
             match result.result {
                 Some(pb::record_result::Result::Receipt(r)) if r.duplicate => answers.duplicates += 1,

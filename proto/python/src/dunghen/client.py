@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 
@@ -44,10 +44,22 @@ class Client:
     """A connection to a server, `127.0.0.1:7070` or `http://127.0.0.1:7070`; for use by any number of threads.
 
     `timeout`: seconds for one call; streams have none. `patience`: for how many seconds a call is tried again while
-    the server is not there or has too much waiting. An event keeps its id through that, so it is recorded once.
+    the server is not there or has too much waiting. An event keeps its id through that, so it is recorded once. `lang`:
+    the language in which errors speak if not asked for another, `vi` or `en`; the server is told.
     """
 
-    def __init__(self, target: str = "127.0.0.1:7070", *, timeout: float = 10.0, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        target: str = "127.0.0.1:7070",
+        *,
+        timeout: float = 10.0,
+        patience: float = 30.0,
+        lang: Literal["vi", "en"] = "en",
+    ) -> None:
+        if lang not in ("vi", "en"):
+            raise ValueError(f"lang is vi or en, not {lang!r}")
+        self._lang = lang
+        self._metadata = (("accept-language", lang),)
         self._timeout = timeout
         self._patience = patience
         self._channel = grpc.insecure_channel(target.removeprefix("http://").rstrip("/"), options=_OPTIONS)
@@ -92,7 +104,7 @@ class Client:
             imported=imported,
         )
         response = self._call(self._desk.RecordBatch, request)
-        return [_result(result, wire.event_id) for result, wire in zip(response.results, wires, strict=True)]
+        return [self._result(result, wire.event_id) for result, wire in zip(response.results, wires, strict=True)]
 
     def record_stream(self, events: Iterable[AnyEvent]) -> Iterator[Result]:
         """Records events as they come, each on its own, and yields a result for each, in their order.
@@ -113,11 +125,15 @@ class Client:
                 failed.append(e)
 
         for response in self._stream(self._desk.RecordStream, requests()):
-            yield _result(response, sent.popleft())
+            yield self._result(response, sent.popleft())
         if failed:
             raise failed[0]
         if sent:
-            raise Unavailable("STREAM_CUT", {"en": f"the stream ended before {len(sent)} of its events were answered"})
+            texts = {
+                "vi": f"luồng kết thúc khi {len(sent)} sự kiện của nó chưa được trả lời",
+                "en": f"the stream ended before {len(sent)} of its events were answered",
+            }
+            raise Unavailable("STREAM_CUT", texts, lang=self._lang)
 
     # Supervisors
 
@@ -288,9 +304,10 @@ class Client:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return method(request, timeout=self._timeout if timeout is None else timeout)
+                wait_for = self._timeout if timeout is None else timeout
+                return method(request, timeout=wait_for, metadata=self._metadata)
             except grpc.RpcError as e:
-                error = from_rpc(e, event_id)
+                error = from_rpc(e, event_id, self._lang)
                 wait = max(error.retry_after or 0.0, pause * random.uniform(0.5, 1.0))
                 # When the call's own deadline is over, that is the answer.
                 again = isinstance(error, Unavailable) and error.code in _AGAIN
@@ -300,13 +317,18 @@ class Client:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _stream(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
-        call = method(request)
+        call = method(request, metadata=self._metadata)
         try:
             yield from call
         except grpc.RpcError as e:
-            raise from_rpc(e) from e
+            raise from_rpc(e, lang=self._lang) from e
         finally:
             call.cancel()
+
+    def _result(self, result: Any, event_id: str) -> Result:
+        if result.WhichOneof("result") == "receipt":
+            return answers.read(answers.Receipt, result.receipt)
+        return from_refusal(result.refusal, event_id, self._lang)
 
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
         while True:
@@ -320,12 +342,6 @@ class Client:
 
 
 _AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-
-
-def _result(result: Any, event_id: str) -> Result:
-    if result.WhichOneof("result") == "receipt":
-        return answers.read(answers.Receipt, result.receipt)
-    return from_refusal(result.refusal, event_id)
 
 
 def _rates(response: supervisor_pb2.GetRatesResponse) -> answers.Rates:

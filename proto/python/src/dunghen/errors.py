@@ -23,8 +23,8 @@ class Violation:
     texts: Mapping[str, str]
 
     def message(self, lang: str = "en") -> str:
-        """What is wrong, in `vi` or `en` (in English where the server says it in English only)."""
-        return self.texts.get(lang) or self.texts.get("en", "")
+        """What is wrong, in `vi` or `en` (in the other one where the server says it in one only)."""
+        return self.texts.get(lang) or next(iter(self.texts.values()), "")
 
 
 class DunghenError(Exception):
@@ -39,9 +39,12 @@ class DunghenError(Exception):
         event_id: str | None = None,
         code: grpc.StatusCode | None = None,
         retry_after: float | None = None,
+        lang: str = "en",
     ) -> None:
         self.reason = reason
         self.texts = dict(texts)
+        #: The language that the client reads.
+        self.lang = lang
         self.violations = tuple(violations)
         #: Of the event that was refused, if it was about one.
         self.event_id = event_id
@@ -51,9 +54,9 @@ class DunghenError(Exception):
         self.retry_after = retry_after
         super().__init__(f"{reason}: {self.message()}")
 
-    def message(self, lang: str = "en") -> str:
-        """What to do, in `vi` or `en`."""
-        return self.texts.get(lang) or self.texts.get("en", "")
+    def message(self, lang: str | None = None) -> str:
+        """What to do, in `vi` or `en`; in the language of the client if not said."""
+        return self.texts.get(lang or self.lang) or self.texts.get("en", "")
 
 
 class Refused(DunghenError):
@@ -71,11 +74,14 @@ _LATER = (
 )
 
 
-def from_rpc(error: grpc.RpcError, event_id: str | None = None) -> DunghenError:
+def from_rpc(error: grpc.RpcError, event_id: str | None = None, lang: str = "en") -> DunghenError:
     """The error of a call, with what its details say."""
     code: grpc.StatusCode = error.code()
     reason: str | None = None
+    # In the words of the transport, unless the details have a text.
     texts = {"en": error.details() or code.name}
+    # The language of the descriptions: that of the first text.
+    spoken: str | None = None
     violations: list[Violation] = []
     retry_after: float | None = None
     for detail in _details(error):
@@ -85,9 +91,10 @@ def from_rpc(error: grpc.RpcError, event_id: str | None = None) -> DunghenError:
         elif detail.Is(error_details_pb2.LocalizedMessage.DESCRIPTOR):
             text = error_details_pb2.LocalizedMessage.FromString(detail.value)
             texts[text.locale] = text.message
+            spoken = spoken or text.locale
         elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
             for v in error_details_pb2.BadRequest.FromString(detail.value).field_violations:
-                said = {"en": v.description}
+                said = {spoken or "en": v.description}
                 if v.localized_message.locale:
                     said[v.localized_message.locale] = v.localized_message.message
                 violations.append(Violation(v.field, v.reason or None, said))
@@ -96,15 +103,21 @@ def from_rpc(error: grpc.RpcError, event_id: str | None = None) -> DunghenError:
     later = code in _LATER or retry_after is not None
     kind = Unavailable if later else Refused if reason is not None else DunghenError
     return kind(
-        reason or code.name, texts, violations=violations, event_id=event_id, code=code, retry_after=retry_after
+        reason or code.name,
+        texts,
+        violations=violations,
+        event_id=event_id,
+        code=code,
+        retry_after=retry_after,
+        lang=lang,
     )
 
 
-def from_refusal(refusal: desk_pb2.Refusal, event_id: str) -> Refused:
+def from_refusal(refusal: desk_pb2.Refusal, event_id: str, lang: str = "en") -> Refused:
     """The refusal of one event of a batch or a stream."""
     violations = (Violation(v.field, v.reason, {"vi": v.message_vi, "en": v.message_en}) for v in refusal.violations)
     texts = {"vi": refusal.message_vi, "en": refusal.message_en}
-    return Refused(refusal.reason, texts, violations=violations, event_id=event_id)
+    return Refused(refusal.reason, texts, violations=violations, event_id=event_id, lang=lang)
 
 
 def _details(error: grpc.RpcError) -> Iterable[status_pb2.Status]:

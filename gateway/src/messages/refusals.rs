@@ -1,70 +1,11 @@
 //! The texts of refusals, in Vietnamese and English: what is wrong and what to do.
 //!
-//! The engine knows reasons, not texts. Each reason has its text here, in both languages side by side, so that neither
-//! can be forgotten.
+//! The engine knows reasons, not texts: each reason has its text here.
 
-use chrono::{TimeZone, Utc};
-use chrono_tz::Tz;
-use dunghen_engine::dossier::{Due, EventType, Rejection, Violation, ViolationKind};
-use dunghen_engine::time::{Timestamp, Zone};
-use dunghen_engine::views::{Verdict, Why};
-
-/// A text in both languages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
-    /// Vietnamese.
-    pub vi: String,
-    /// English.
-    pub en: String,
-}
-
-/// A language that people read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Lang {
-    /// Tiếng Việt.
-    Vi,
-    /// English.
-    #[default]
-    En,
-}
-
-impl Text {
-    fn new(vi: impl Into<String>, en: impl Into<String>) -> Text {
-        Text { vi: vi.into(), en: en.into() }
-    }
-
-    /// The text in one language.
-    #[must_use]
-    pub fn in_lang(&self, lang: Lang) -> &str {
-        match lang {
-            Lang::Vi => &self.vi,
-            Lang::En => &self.en,
-        }
-    }
-}
-
-/// An instant as people of each language read it, `10/09/2025 09:00:00` or `2025-09-10 09:00:00`, in a zone.
-fn clock(at: Timestamp, zone: &Zone) -> Text {
-    let zone: Tz = zone.name().parse().unwrap_or(Tz::UTC);
-    match Utc.timestamp_millis_opt(at.0) {
-        chrono::LocalResult::Single(t) => {
-            let local = t.with_timezone(&zone);
-            Text::new(local.format("%d/%m/%Y %H:%M:%S").to_string(), local.format("%Y-%m-%d %H:%M:%S").to_string())
-        }
-        _ => Text::new(at.to_string(), at.to_string()),
-    }
-}
-
-/// A due as people of each language read it.
-fn day(due: Due, zone: &Zone) -> Text {
-    match due {
-        Due::Date(date) => {
-            let (y, m, d) = date.ymd();
-            Text::new(format!("{d:02}/{m:02}/{y}"), date.to_string())
-        }
-        Due::Instant(t) => clock(t, zone),
-    }
-}
+use super::Text;
+use super::format::clock;
+use dunghen_engine::dossier::{EventType, Rejection, Violation, ViolationKind};
+use dunghen_engine::time::Zone;
 
 /// What an end of a dossier is called.
 fn end_name(event_type: EventType) -> (&'static str, &'static str) {
@@ -82,13 +23,11 @@ fn end_name(event_type: EventType) -> (&'static str, &'static str) {
 pub fn rejection(rejection: &Rejection, zone: &Zone) -> Text {
     match rejection {
         Rejection::Malformed(violations) => {
-            let texts: Vec<(String, Text)> = violations.iter().map(|v| (v.field.clone(), violation(v))).collect();
-            let join = |pick: fn(&Text) -> &str| {
-                texts.iter().map(|(field, text)| format!("{field}: {}", pick(text))).collect::<Vec<_>>().join("; ")
-            };
+            let texts: Vec<Text> = violations.iter().map(|v| Text::same(&v.field).before(&violation(v))).collect();
+            let texts = Text::joined(&texts, "; ");
             Text::new(
-                format!("Sự kiện không đúng mẫu. Hãy sửa rồi gửi lại. {}", join(|t| &t.vi)),
-                format!("The event is malformed; correct it and send it again. {}", join(|t| &t.en)),
+                format!("Sự kiện không đúng mẫu. Hãy sửa rồi gửi lại. {}", texts.vi),
+                format!("The event is malformed; correct it and send it again. {}", texts.en),
             )
         }
         Rejection::TooLarge { size, limit, unit } => {
@@ -228,7 +167,7 @@ pub fn violation(violation: &Violation) -> Text {
             "must be the same dossier; to mend a wrong code use `dunghen rekey`",
         ),
         ViolationKind::NotJson(said) => Text::new(
-            format!("dòng này không phải một đối tượng JSON ({said})"),
+            format!("dòng này không phải một đối tượng JSON ({})", not_json_vi(said)),
             format!("the line is not a JSON object ({said})"),
         ),
     }
@@ -240,6 +179,15 @@ fn json_type_vi(json: &str) -> &str {
         "boolean" => "true hoặc false",
         "array of strings" => "mảng chuỗi",
         "object" => "đối tượng",
+        other => other,
+    }
+}
+
+/// What our own reader of lines says; that of JSON stays as it is.
+fn not_json_vi(said: &str) -> &str {
+    match said {
+        "not UTF-8" => "không phải UTF-8",
+        "not an object" => "không phải đối tượng",
         other => other,
     }
 }
@@ -267,40 +215,6 @@ pub fn not_yet(wanted: u64, position: u64) -> Text {
     )
 }
 
-/// Why a dossier counts as it does; times are shown in `zone`.
-#[must_use]
-pub fn why(why: &Why, zone: &Zone) -> Text {
-    let none = || Text::new("", "");
-    let stopped = why.stopped_at.map_or_else(none, |t| clock(t, zone));
-    let (number, due, missed) = match why.promise {
-        Some((number, due, missed)) => (number, day(due, zone), missed.map_or_else(none, |t| clock(t, zone))),
-        None => (0, none(), none()),
-    };
-    match why.verdict {
-        Verdict::Early => Text::new(
-            format!("Trước hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
-            format!("Early: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
-        ),
-        Verdict::OnDue => Text::new(
-            format!("Đúng hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
-            format!("On due: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
-        ),
-        Verdict::OnTimeAndOpen => Text::new(
-            format!("Trong hạn: đang giải quyết, lời hẹn {number} là {}.", due.vi),
-            format!("On time so far: in progress, promise {number} is {}.", due.en),
-        ),
-        Verdict::Late => Text::new(
-            format!("Quá hạn: lời hẹn {number} là {}, trễ hẹn từ {}.", due.vi, missed.vi),
-            format!("Late: promise {number} was {}, missed at {}.", due.en, missed.en),
-        ),
-        Verdict::LateBySupplement => Text::new(
-            "Quá hạn: đang chờ bổ sung sau hơn một lần yêu cầu (Quyết định 766).",
-            "Late: waiting for papers after more than one request (Decision 766).",
-        ),
-        Verdict::NoDeadline => Text::new("Không có hạn trả.", "No promise was given."),
-    }
-}
-
 /// The log cannot be written.
 #[must_use]
 pub fn unavailable(why: &str) -> Text {
@@ -319,8 +233,17 @@ pub fn damaged(position: u64, what: &str) -> Text {
     )
 }
 
-/// A question that cannot be answered as asked.
+/// A question that cannot be answered as asked: the field and what is wrong with it.
 #[must_use]
-pub fn bad_question(field: &str, vi: &str, en: &str) -> Text {
-    Text::new(format!("{field}: {vi}"), format!("{field}: {en}"))
+pub fn bad_question(field: &str, what: &Text) -> Text {
+    Text::same(field).before(what)
+}
+
+/// A defect of the server.
+#[must_use]
+pub fn internal(what: &str) -> Text {
+    Text::new(
+        format!("Lỗi của chính máy chủ: {what}. Hãy báo cho người phát triển."),
+        format!("a defect of the server: {what}"),
+    )
 }

@@ -1,0 +1,91 @@
+//! What is wrong with a question, and why a dossier counts as it does.
+
+use super::Text;
+use super::format::{self, clock};
+use dunghen_engine::time::Zone;
+use dunghen_engine::views::{Verdict, Why};
+
+/// A field that must be a moment.
+#[must_use]
+pub fn no_moment() -> Text {
+    Text::new("phải là thời điểm hoặc ngày YYYY-MM-DD", "must be an instant or a date YYYY-MM-DD")
+}
+
+/// A field that must be there.
+#[must_use]
+pub fn required() -> Text {
+    Text::new("bắt buộc phải có", "is required")
+}
+
+/// The end of a period that lies before its beginning.
+#[must_use]
+pub fn ends_before_it_begins() -> Text {
+    Text::new("không được trước from", "must not be before from")
+}
+
+/// A field that must be one of some names.
+#[must_use]
+pub fn one_of(names: &[&str]) -> Text {
+    let names = names.join(", ");
+    Text::new(format!("phải là một trong: {names}"), format!("must be one of {names}"))
+}
+
+/// The same, quoting what it was.
+#[must_use]
+pub fn this_is_not_one_of(name: &str, names: &[&str]) -> Text {
+    let names = names.join(", ");
+    Text::new(format!("«{name}» phải là một trong: {names}"), format!("{name:?} must be one of {names}"))
+}
+
+/// A field that must be a time zone.
+#[must_use]
+pub fn no_zone() -> Text {
+    Text::new("phải là múi giờ IANA, ví dụ Asia/Ho_Chi_Minh", "must be an IANA zone such as Asia/Ho_Chi_Minh")
+}
+
+/// A key to group by that was named twice.
+#[must_use]
+pub fn key_twice() -> Text {
+    Text::new("mỗi khóa chỉ được nêu một lần", "names each key once")
+}
+
+/// A token that no page gave.
+#[must_use]
+pub fn no_page_token() -> Text {
+    Text::new("phải lấy từ next_page_token của trang trước", "must be the next_page_token of the page before")
+}
+
+/// Why a dossier counts as it does; times are shown in `zone`.
+#[must_use]
+pub fn why(why: &Why, zone: &Zone) -> Text {
+    let stopped = why.stopped_at.map_or_else(Text::default, |t| clock(t, zone));
+    let (number, due, missed) = match why.promise {
+        Some((number, due, missed)) => {
+            (number, format::due(due, zone), missed.map_or_else(Text::default, |t| clock(t, zone)))
+        }
+        None => (0, Text::default(), Text::default()),
+    };
+    match why.verdict {
+        Verdict::Early => Text::new(
+            format!("Trước hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
+            format!("Early: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
+        ),
+        Verdict::OnDue => Text::new(
+            format!("Đúng hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
+            format!("On due: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
+        ),
+        Verdict::OnTimeAndOpen => Text::new(
+            format!("Trong hạn: đang giải quyết, lời hẹn {number} là {}.", due.vi),
+            format!("On time so far: in progress, promise {number} is {}.", due.en),
+        ),
+        Verdict::Late => Text::new(
+            format!("Quá hạn: lời hẹn {number} là {}, trễ hẹn từ {}.", due.vi, missed.vi),
+            format!("Late: promise {number} was {}, missed at {}.", due.en, missed.en),
+        ),
+        Verdict::LateBySupplement => Text::new(
+            "Quá hạn: đang chờ bổ sung sau hơn một lần yêu cầu (Quyết định 766).",
+            "Late: waiting for papers after more than one request (Decision 766).",
+        ),
+        Verdict::NoDeadline => Text::new("Không có hạn trả.", "No promise was given."),
+    }
+}
