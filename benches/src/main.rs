@@ -1,5 +1,5 @@
 //! Measurements of Đúng Hẹn beside the limit of the disk (`compare`), a load tool for a running server (`load`), and the cost of
-//! a due (`due`).
+//! a due (`due`) and of a decision (`decide`).
 //!
 //! Nothing here is part of the product. Every number comes from work that was really done and checked: an answer that
 //! is not a receipt, or a record that is missing from the log at the end, ends the run with an error.
@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "measuring time is what this is for")]
 
 mod compare;
+mod decide;
 mod disk;
 mod drive;
 mod due;
@@ -42,6 +43,8 @@ enum What {
     Load(load::LoadArgs),
     /// Measures how long one due takes, in process.
     Due(due::DueArgs),
+    /// Measures how long one decision takes, in process.
+    Decide(decide::DecideArgs),
     /// The server of `compare`: a process of its own, so that it shares no thread with the client.
     #[command(name = "__serve", hide = true)]
     Serve {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
             match args.what {
                 What::Compare(args) => compare::run(&runtime, &args),
                 What::Due(args) => due::run(&args),
+                What::Decide(args) => decide::run(&args),
                 What::Load(args) => runtime.block_on(load::run(args)),
                 What::Serve { data } => runtime.block_on(server::serve(data)),
             }

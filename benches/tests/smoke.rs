@@ -93,6 +93,16 @@ fn dues_of_every_kind() {
 }
 
 #[test]
+fn decisions_of_every_kind() {
+    let rows = json(&benches(&["decide", "--seconds", "0.01", "--format", "json"]));
+    let rows = rows.as_array().expect("an array");
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        assert!(row["runs"].as_u64() > Some(0) && row["median_ns"].as_f64() > Some(0.0), "{row}");
+    }
+}
+
+#[test]
 fn load_without_a_server_fails() {
     let output = benches(&["load", "--server", "http://127.0.0.1:1", "--seconds", "0.1"]);
     assert!(!output.status.success());

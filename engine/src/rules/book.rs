@@ -104,7 +104,8 @@ impl Pinned {
 #[derive(Clone, Debug)]
 pub struct Rulebook {
     home: Zone,
-    rules: BTreeMap<(RuleKind, Code), Vec<Version>>,
+    /// Of each kind, by code.
+    rules: [BTreeMap<Code, Vec<Version>>; RuleKind::ALL.len()],
     /// What was pinned before: most dossiers share a handful of combinations.
     pinned: Vec<Arc<Pinned>>,
 }
@@ -113,7 +114,7 @@ impl Rulebook {
     /// Without any rule but the definitions and the policy that every directory has; `home` is its zone.
     #[must_use]
     pub fn new(home: Zone) -> Rulebook {
-        Rulebook { home, rules: BTreeMap::new(), pinned: vec![Arc::new(Pinned::nothing())] }
+        Rulebook { home, rules: Default::default(), pinned: vec![Arc::new(Pinned::nothing())] }
     }
 
     /// The zone in which days of reception are made.
@@ -132,7 +133,8 @@ impl Rulebook {
             Rule::Calendar(calendar) => Some(Arc::new(WorkingTime::new(calendar.clone(), self.home)?)),
             _ => None,
         };
-        let versions = self.rules.entry((publication.rule.kind(), publication.code.clone())).or_default();
+        let of_kind = &mut self.rules[publication.rule.kind() as usize];
+        let versions = of_kind.entry(publication.code.clone()).or_default();
         let before = versions.last().map_or(0, |v| v.number);
         let number = if position.is_some() { before + 1 } else { 0 };
         versions.push(Version { number, position, publication: Arc::new(publication), working_time });
@@ -142,12 +144,16 @@ impl Rulebook {
     /// The versions of a rule in the order in which they were recorded, the built-in ones first.
     #[must_use]
     pub fn versions(&self, kind: RuleKind, code: &str) -> &[Version] {
-        self.rules.get(&(kind, Code::from(code))).map_or(&[], Vec::as_slice)
+        self.rules[kind as usize].get(code).map_or(&[], Vec::as_slice)
     }
 
     /// Every version of every rule, by kind and code.
     pub fn all(&self) -> impl Iterator<Item = &Version> {
-        self.rules.values().flatten()
+        self.rules.iter().flat_map(BTreeMap::values).flatten()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rules.iter().all(BTreeMap::is_empty)
     }
 
     /// The newest recorded version of a rule, whatever it is in force for; a repeated publication is told by it.
@@ -191,7 +197,7 @@ impl Rulebook {
 
     /// The rules for a dossier of a unit and a procedure that was received at `received` and recorded at `position`.
     pub fn pin(&mut self, unit: &str, procedure: Option<&str>, received: Timestamp, position: u64) -> Arc<Pinned> {
-        if self.rules.is_empty() {
+        if self.is_empty() {
             return Arc::clone(&self.pinned[0]);
         }
         let found = self.look_up(unit, procedure, received, position);
@@ -207,7 +213,7 @@ impl Rulebook {
     #[must_use]
     pub fn look_up(&self, unit: &str, procedure: Option<&str>, received: Timestamp, position: u64) -> Pinned {
         let mut found = Pinned::nothing();
-        if self.rules.is_empty() {
+        if self.is_empty() {
             return found;
         }
         let day = self.home.date(received);
@@ -237,8 +243,8 @@ impl Rulebook {
         let mut found: BTreeSet<Code> = BTreeSet::new();
         let mut above: Vec<Code> = vec![unit.into()];
         while let Some(parent) = above.pop() {
-            for (kind, code) in self.rules.keys() {
-                let Some(version) = self.in_force(*kind, code, day, u64::MAX) else { continue };
+            for code in self.rules[RuleKind::Unit as usize].keys() {
+                let Some(version) = self.in_force(RuleKind::Unit, code, day, u64::MAX) else { continue };
                 let Rule::Unit(member) = &version.publication.rule else { continue };
                 let belongs = member.parents.iter().any(|p| {
                     p.unit == parent && p.from.is_none_or(|from| from <= day) && p.to.is_none_or(|to| day < to)
