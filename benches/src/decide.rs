@@ -116,7 +116,9 @@ pub(crate) fn run(args: &DecideArgs) -> Result<(), Failure> {
         let (median, p99) = (runs[runs.len() / 2], runs[runs.len() * 99 / 100]);
         match args.format {
             Format::Table => print(&format!("{name:28} {median:8.0} ns median {p99:8.0} ns p99"))?,
-            Format::Json => answer.push(json!({"decision": name, "runs": runs.len(), "median_ns": median, "p99_ns": p99})),
+            Format::Json => {
+                answer.push(json!({"decision": name, "runs": runs.len(), "median_ns": median, "p99_ns": p99}))
+            }
         }
     }
     if args.format == Format::Json {
