@@ -362,7 +362,8 @@ impl Wanted {
                 let of_recording = |flag: &&String| WHEN_RECORDED.contains(&flag.as_str());
                 let mut shown: Vec<&String> = look.flags.iter().filter(|f| !of_recording(f)).collect();
                 let mut wanted: Vec<&String> = flags.iter().collect();
-                (shown.sort(), wanted.sort());
+                shown.sort();
+                wanted.sort();
                 shown == wanted
             }
             _ => false,

@@ -8,6 +8,7 @@ mod help;
 mod import;
 mod output;
 mod record;
+mod rekey;
 mod report;
 mod serve;
 mod simulate;
@@ -73,6 +74,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Replay the log as NDJSON.
     Replay(ask::ReplayArgs),
+    /// Mend the code of a dossier: told again under the right one, annulled under the wrong one.
+    Rekey(rekey::RekeyArgs),
     /// Check every byte of a data directory, changing none.
     Verify(verify::VerifyArgs),
     /// Make a province on demand: a seeded year of dossiers, and the figures it must give.
@@ -262,6 +265,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Due(args) => due::run(args, lang),
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
+        Command::Rekey(args) => rekey::run(args, lang).await,
         Command::Verify(args) => verify::run(args, lang).await,
         Command::Simulate(args) => simulate::run(args, lang).await,
         Command::Demo(args) => demo::run(args, lang).await,

@@ -143,6 +143,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("replay", "types", "Chỉ loại sự kiện này; có thể lặp lại"),
     ("replay", "follow", "Tiếp tục với những gì được ghi sau đó, đến khi bị ngắt"),
     ("replay", "format", "Cách in: mỗi dòng một sự kiện"),
+    // rekey
+    ("rekey", "", "Đổi mã một hồ sơ đã ghi sai mã: ghi lại dưới mã đúng, hủy dưới mã sai; cả hai vẫn đọc được"),
+    ("rekey", "wrong", "Mã sai"),
+    ("rekey", "right", "Mã đúng, chưa có hồ sơ nào được tiếp nhận dưới mã này"),
+    ("rekey", "reason", "Lý do, dưới dạng mã"),
     // verify
     ("verify", "", "Kiểm tra từng byte của một thư mục dữ liệu, không đổi gì"),
     ("verify", "data", "Thư mục dữ liệu; không được có tiến trình nào đang dùng"),
