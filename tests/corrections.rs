@@ -42,7 +42,10 @@ fn a_slip_is_mended_and_the_original_stays_readable() {
     assert_eq!(records[2]["type"], "Processed");
     assert_eq!(records[2]["occurred_at"], "2025-09-12T02:00:00.000Z", "as it was told first");
     assert_eq!(records[3]["replacement"]["occurred_at"], "2025-09-10T09:00:00.000Z");
-    assert_eq!((&records[3]["replacement"]["desk"], &records[3]["replacement"]["outcome"]), (&json!("Q3"), &json!("refused")));
+    assert_eq!(
+        (&records[3]["replacement"]["desk"], &records[3]["replacement"]["outcome"]),
+        (&json!("Q3"), &json!("refused"))
+    );
     // A replayed log is recorded elsewhere with the same figures, corrections and all.
     let other = directory.path().join("other").display().to_string();
     record(&other, &history);

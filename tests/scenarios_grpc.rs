@@ -3,9 +3,9 @@
 use crate::scenario::{Answer, Answers, Integers, Key, Look, Question, read_all};
 use crate::support::Server;
 use dunghen::pb;
+use dunghen::rules::render;
 use dunghen::source::Source;
 use dunghen::wire;
-use dunghen::rules::render;
 use dunghen_engine::dossier::{Code, Due, Statement};
 use dunghen_engine::rules::Publication;
 use dunghen_engine::time::{Date, Zone};

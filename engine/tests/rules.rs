@@ -360,3 +360,79 @@ fn a_step_due_is_reckoned() {
     }
     assert_eq!(HOME.name(), "Asia/Ho_Chi_Minh");
 }
+
+/// The worklist of letters: what is left of the window in working time, and the reasons of those that were sent.
+#[test]
+fn forecasts_say_what_is_left_and_letters_why() {
+    use dunghen_engine::rules::{Names, Reason};
+    use dunghen_engine::views::{ObligationFilter, ObligationQuery, ObligationState};
+    let mut office = Office::open("2025-09-01T01:00:00Z");
+    let reason = |objective| Rule::Reason(Reason { names: Names::default(), objective });
+    office
+        .publish(vec![publish("objective", "2025-01-01", reason(true)), publish("slow", "2025-01-01", reason(false))]);
+    // H29 owes the letter a working day before: for Monday 8 September that is the end of Friday 5.
+    let event = Event::Received {
+        unit: code("H29"),
+        procedure: None,
+        field: None,
+        channel: None,
+        due: by("2025-09-08"),
+        applicant_kind: None,
+    };
+    for dossier in ["open", "answered", "told-anew"] {
+        office.say(dossier, "2025-09-03T02:00:00Z", event.clone());
+    }
+    office.say("answered", "2025-09-05T02:00:00Z", common::letter(by("2025-09-15")));
+    let first = office.said + 1;
+    office.say("told-anew", "2025-09-05T02:00:00Z", common::letter(by("2025-09-15")));
+    let Event::ApologySent { letter_number, signer, sent_via, new_due, .. } = common::letter(by("2025-09-15")) else {
+        panic!("a letter");
+    };
+    let slow = Event::ApologySent { letter_number, reason_code: Some(code("slow")), signer, sent_via, new_due };
+    let restated = dunghen_engine::dossier::Restated {
+        occurred_at: at("2025-09-05T02:00:00Z"),
+        desk: None,
+        actor: None,
+        event: slow,
+    };
+    let corrected = Event::Corrected {
+        target_event_id: common::id(first),
+        reason_code: code("slip"),
+        replacement: Some(Box::new(restated)),
+    };
+    office.say("told-anew", "2025-09-05T03:00:00Z", corrected);
+    let list = |state: Option<ObligationState>, as_of: &str| {
+        let query = ObligationQuery {
+            state: state.map(ObligationFilter::State),
+            from: None,
+            to: None,
+            as_of: Moment::Instant(at(as_of)),
+            filter: Filter::default(),
+            zone: None,
+            page_size: 10,
+            after: None,
+        };
+        let items = office.engine.obligations(&query).unwrap().items;
+        items
+            .into_iter()
+            .map(|i| {
+                (i.dossier.to_string(), i.window_closed, i.left_ms, i.reason_code.map(|c| c.to_string()), i.objective)
+            })
+            .collect::<Vec<_>>()
+    };
+    let forecast = |as_of: &str| {
+        let (_, closed, left, ..) =
+            list(Some(ObligationState::Forecast), as_of).into_iter().find(|(dossier, ..)| dossier == "open").unwrap();
+        (closed, left)
+    };
+    // Thursday 4 September 15:00 local: two hours today and eight tomorrow.
+    assert_eq!(forecast("2025-09-04T08:00:00Z"), (false, Some(10 * HOUR)));
+    assert_eq!(forecast("2025-09-06T02:00:00Z"), (true, None));
+    let missed = list(None, "2025-09-20T02:00:00Z");
+    let answered = |dossier: &str, reason: &str, objective| {
+        (dossier.to_owned(), false, None, Some(reason.to_owned()), Some(objective))
+    };
+    assert!(missed.contains(&answered("answered", "objective", true)), "{missed:?}");
+    assert!(missed.contains(&answered("told-anew", "slow", false)), "the reason as it was corrected: {missed:?}");
+    assert!(missed.contains(&("open".to_owned(), false, None, None, None)), "{missed:?}");
+}

@@ -551,6 +551,9 @@ pub fn obligations(answer: &pb::ListObligationsResponse) -> Value {
         out.insert("due".into(), time(row.due.as_ref()));
         out.insert("due_date".into(), text(&row.due_date));
         out.insert("window_closed".into(), json!(row.window_closed));
+        out.insert("left_working_ms".into(), json!(row.left_working_ms));
+        out.insert("reason_code".into(), text(&row.reason_code));
+        out.insert("objective".into(), json!(row.objective));
         Value::Object(out)
     });
     json!({

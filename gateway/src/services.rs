@@ -381,7 +381,7 @@ impl SupervisorService for Services {
             after: obligation_token(&request.page_token)?,
         };
         let engine = Arc::clone(&self.engine);
-        let page = ask(move || engine.obligations(&query)).await?;
+        let page = ask(move || engine.obligations(&query)).await?.map_err(|e| status::of_log(&e))?;
         let next = page.next.map(|(deadline, code, promise)| format!("{}/{promise}/{code}", deadline.0));
         Ok(Response::new(pb::ListObligationsResponse {
             obligations: page.items.iter().map(|item| wire::dossier_obligation(item, &self.zone())).collect(),

@@ -699,6 +699,9 @@ pub fn dossier_obligation(item: &ObligationItem, home: &Zone) -> pb::DossierObli
         due_date,
         obligation: Some(obligation(&item.obligation)),
         window_closed: item.window_closed,
+        left_working_ms: item.left_ms,
+        reason_code: text(&item.reason_code),
+        objective: item.objective,
     }
 }
 

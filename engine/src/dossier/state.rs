@@ -284,6 +284,12 @@ impl Dossier {
         self.corrections.iter().rev().find(|c| c.target == position && self.correction_of(c.position).is_none())
     }
 
+    /// Where the event of a position was told as it stands: there, or where it was corrected.
+    #[must_use]
+    pub fn told_at(&self, position: u64) -> u64 {
+        self.correction_of(position).map_or(position, |c| c.position)
+    }
+
     /// An event as it stands, corrections applied; `None` if it is annulled or a correction. What stands in its place
     /// has its position.
     fn stands(&self, entry: &Entry) -> Option<Entry> {

@@ -8,7 +8,7 @@ mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
-use crate::dossier::{Code, Command, Comparison, Due, EventType, Rejection, Timeline};
+use crate::dossier::{Code, Command, Comparison, Due, Event, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
 use crate::record::{Logged, Record};
 use crate::rules::{Definition, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
@@ -495,10 +495,34 @@ impl Engine {
         self.shared.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
-    /// Lists obligations and forecasts.
-    #[must_use]
-    pub fn obligations(&self, query: &ObligationQuery) -> ObligationPage {
-        self.shared.views().obligations(query)
+    /// Lists obligations and forecasts, with the reasons of their letters.
+    ///
+    /// # Errors
+    /// [`LogError`] if a letter cannot be read.
+    pub fn obligations(&self, query: &ObligationQuery) -> Result<ObligationPage, LogError> {
+        let (mut page, told_at, rules) = {
+            let views = self.shared.views();
+            let page = views.obligations(query);
+            let told_at: Vec<Option<u64>> = page
+                .items
+                .iter()
+                .map(|item| Some(views.row(&item.dossier)?.dossier.told_at(item.obligation.answered_by?)))
+                .collect();
+            (page, told_at, Arc::clone(views.rules()))
+        };
+        for (item, position) in page.items.iter_mut().zip(told_at) {
+            let Some(position) = position else { continue };
+            let event = match self.read(position)?.statement.event {
+                Event::Corrected { replacement: Some(restated), .. } => restated.event,
+                event => event,
+            };
+            if let Event::ApologySent { reason_code: Some(code), .. } = event {
+                let day = self.shared.home.date(item.obligation.letter_at.unwrap_or(page.as_of));
+                item.objective = rules.objective(&code, day);
+                item.reason_code = Some(code);
+            }
+        }
+        Ok(page)
     }
 
     /// Answers a question about rates.
