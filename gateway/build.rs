@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=../proto");
-    let files = ["desk", "supervisor", "auditor"].map(|name| format!("dunghen/v1/{name}.proto"));
+    let files = ["desk", "supervisor", "auditor", "rules"].map(|name| format!("dunghen/v1/{name}.proto"));
     let mut compiler = protox::Compiler::new(["../proto"])?;
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

@@ -4,11 +4,12 @@
 use crate::support::{event, record_of, request};
 use dunghen::messages::Lang;
 use dunghen::pb;
+use dunghen::rules;
 use dunghen::serve;
 use dunghen::source::Source;
 use dunghen_engine::log::{EventLog, Frames, Head, LogError, MemoryLog, genesis};
 use dunghen_engine::time::Zone;
-use dunghen_engine::{Engine, Options, Purpose};
+use dunghen_engine::{Engine, Purpose};
 use serde_json::json;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -76,7 +77,7 @@ impl Served {
             opened: Condvar::new(),
             behaviour: AtomicU8::new(WORK),
         });
-        let options = Options::new(Purpose::Write);
+        let options = rules::options(Purpose::Write);
         let engine = Engine::over(Box::new(Arc::clone(&home)), genesis("failing"), Zone::VIETNAM, options).unwrap();
         let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -6,6 +6,7 @@ use crate::recount::population::Population;
 use crate::recount::time::{DAY, Tick, text, tick};
 use crate::recount::{Bound, COLUMNS, INTEGERS, Question, Recount};
 use crate::scenario::{self, Answer, Answers, Integers, Look, read_all, shuffled};
+use dunghen::rules::{self, Rules};
 use dunghen::{json, pb, wire};
 use dunghen_engine::dossier::{Command, Statement};
 use dunghen_engine::log::{MemoryLog, genesis};
@@ -27,6 +28,18 @@ const NOW: &str = "2026-06-01T02:00:00.000Z";
 const QUESTIONS: usize = 4;
 /// Forms of a population.
 const FORMS: usize = 8;
+
+/// Beside the built-in procedures, whose terms resume, one that restarts and whose payments stop the clock.
+const PROCEDURE: &str = r#"
+format = 1
+[[procedure]]
+code = "2.01"
+effective_from = "2025-01-01"
+vi = "Thủ tục thử"
+term = "1 working_day"
+after_supplement = "restart"
+payment_stops_clock = true
+"#;
 
 struct Standing;
 
@@ -66,8 +79,9 @@ impl Zones {
 /// An engine that has recorded these events, each on its own merits.
 fn engine(events: &[Value], batch: usize, home: Zone) -> Engine {
     let genesis = genesis("recount");
-    let options = Options { clock: Arc::new(Standing), ..Options::new(Purpose::Write) };
+    let options = Options { clock: Arc::new(Standing), ..rules::options(Purpose::Write) };
     let engine = Engine::over(Box::new(MemoryLog::new(genesis)), genesis, home, options).unwrap();
+    engine.publish(Rules::parse(PROCEDURE).unwrap().publications, "".into()).unwrap();
     for events in events.chunks(batch.max(1)) {
         let command = |event: &Value| match json::line(&event.to_string()) {
             json::Line::Event(statement) => {
@@ -184,6 +198,8 @@ struct Tally {
     columns: BTreeMap<&'static str, u64>,
     forms: usize,
     flags: BTreeMap<String, usize>,
+    /// Dues that the rules gave, by the type of the event.
+    reckoned: BTreeMap<String, usize>,
     /// Events of a dossier that occurred at the tick of another of its events.
     same_tick: usize,
 }
@@ -194,8 +210,14 @@ impl Tally {
         for line in records.lines() {
             let record: Value = serde_json::from_str(line).unwrap();
             self.records += 1;
+            if record["type"] == "Published" {
+                continue;
+            }
             for flag in record["flags"].as_array().unwrap() {
                 *self.flags.entry(flag.as_str().unwrap().to_owned()).or_default() += 1;
+            }
+            if RECKONED.iter().any(|field| record[*field].is_string()) || record["clock_stops"] == true {
+                *self.reckoned.entry(record["type"].as_str().unwrap().to_owned()).or_default() += 1;
             }
             self.dossiers += usize::from(record["type"] == "Received");
             if record["type"] != "Late" {
@@ -266,11 +288,11 @@ fn compare(populations: u64) -> Tally {
         }
         compare_forms(&mut population, &engine, &recount, &mut zones, &mut tally);
     }
-    let Tally { records, dossiers, answers, groups, integers, same_tick, forms, .. } = tally;
+    let Tally { records, dossiers, answers, groups, integers, same_tick, forms, reckoned, .. } = &tally;
     println!("{forms} forms are equal: {:?}", tally.columns);
     println!(
         "{populations} populations, {dossiers} dossiers, {records} records ({same_tick} at the tick of another): \
-         {answers} answers with {groups} groups, {integers} integers are equal\n{:?}\n{:?}",
+         {answers} answers with {groups} groups, {integers} integers are equal\n{:?}\n{:?}\nreckoned: {reckoned:?}",
         tally.sums, tally.flags
     );
     tally
@@ -294,6 +316,7 @@ fn is_rich(tally: &Tally, populations: u64) {
         "RESCHEDULED_AGAIN",
         "APOLOGY_AFTER_RESULT",
         "DUE_BEFORE_RECEPTION",
+        "DUE_DIFFERS",
     ];
     for flag in flags {
         let seen = tally.flags.get(flag).copied().unwrap_or(0);
@@ -428,9 +451,14 @@ fn move_by(record: &mut Value, field: &str, ms: Tick) {
     }
 }
 
+const RECKONED: [&str; 2] = ["reckoned_due", "reckoned_due_date"];
+
 /// Each stands for a rule: who does not know the rule sees no difference.
-const TELLING: [Change; 23] = [
+const TELLING: [Change; 26] = [
     ("the first promise counts", |r| on(r, &["Received"], |e| drop_fields(e, &["due", "due_date"]))),
+    ("a reckoned promise counts", |r| on(r, &["Received"], |e| drop_fields(e, &RECKONED))),
+    ("a reckoned due of an answer counts", |r| on(r, &["Supplemented", "Paid"], |e| drop_fields(e, &RECKONED))),
+    ("a procedure stops the clock", |r| on(r, &["PaymentRequested"], |e| drop_fields(e, &["clock_stops"]))),
     ("a supplement's due counts", |r| on(r, &["Supplemented"], |e| drop_fields(e, &["due", "due_date"]))),
     ("a payment's due counts", |r| on(r, &["Paid"], |e| drop_fields(e, &["due", "due_date"]))),
     ("a letter's promise counts", |r| on(r, &["ApologySent"], |e| drop_fields(e, &["new_due", "new_due_date"]))),

@@ -124,6 +124,25 @@ fn languages_are_chosen_in_the_catalogue_alone() {
     assert!(checked > 20 && chosen > 10, "{checked} files, {chosen} choices");
 }
 
+/// A directory that is opened without the rules it began with would reckon other dues, so one function names them all.
+#[test]
+fn engines_are_opened_with_the_rules() {
+    let (mut opened, mut checked) = (0, 0);
+    for (path, text) in sources() {
+        let outside = ["gateway", "benches", "tests"].iter().any(|folder| path.starts_with(root().join(folder)));
+        if !outside || path.ends_with("rules_of_the_house.rs") {
+            continue;
+        }
+        opened += text.matches("Engine::open(").count() + text.matches("Engine::over(").count();
+        let allowed = usize::from(path.ends_with("gateway/src/rules/mod.rs"));
+        let files = text.matches("OpenOptions::new(").count();
+        let made = text.matches("Options::new(").count() - files;
+        assert_eq!(made, allowed, "{}: take rules::options", path.display());
+        checked += 1;
+    }
+    assert!(checked > 20 && opened > 4, "{checked} files, {opened} engines");
+}
+
 /// The tree in the README is the real one.
 #[test]
 fn the_readme_names_what_is_there() {

@@ -2,7 +2,7 @@
 //! Medians over short runs, so that what else the machine does counts little. No disk and no server.
 
 use crate::{Failure, Format, print};
-use dunghen::rules::Rules;
+use dunghen::rules;
 use dunghen_engine::calendar::{AfterSupplement, Term};
 use dunghen_engine::dossier::{Command, Decision, Dossier, Due, Event, Outcome, Statement, decide};
 use dunghen_engine::rules::{EVERY_UNIT, Names, Procedure, Publication, Rule, Rulebook, Unit};
@@ -50,7 +50,7 @@ fn received(procedure: &str, due: Option<Due>) -> Event {
 
 /// The built-in calendar for every unit, and a procedure of 15 working days.
 fn rulebook() -> Result<Rulebook, Failure> {
-    let calendar = Rules::built_in().map_err(|fault| fault.text().en)?.calendars.remove(0);
+    let calendar = rules::vietnam();
     let effective_from = calendar.effective_from;
     let unit = Unit { calendar: Some(calendar.code.as_str().into()), ..Unit::default() };
     let procedure = Procedure {

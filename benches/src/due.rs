@@ -2,7 +2,7 @@
 //! events are recorded, so it must cost nothing beside them.
 
 use crate::{Failure, Format, print};
-use dunghen::rules::Rules;
+use dunghen::rules;
 use dunghen_engine::calendar::{MS_PER_HOUR, Term, WorkingTime};
 use dunghen_engine::time::{Date, Moment, Zone};
 use serde_json::json;
@@ -28,7 +28,7 @@ const TERMS: [(&str, Term); 5] = [
 ];
 
 pub(crate) fn run(args: &DueArgs) -> Result<(), Failure> {
-    let calendar = Rules::built_in().map_err(|fault| fault.text().en)?.calendars.remove(0);
+    let calendar = rules::vietnam();
     let time = WorkingTime::new(calendar, Zone::VIETNAM)?;
     // Receptions of eleven years, at all hours, in an order that no cache foresees.
     let first = Date::new(2016, 1, 4).ok_or("no date")?;

@@ -4,11 +4,12 @@ use crate::Failure;
 use crate::query::Question;
 use crate::sample::Sample;
 use crate::stories::{Stories, history};
+use dunghen::rules;
 use dunghen_engine::dossier::{Command, Statement};
-use dunghen_engine::rules;
+use dunghen_engine::rules::definition;
 use dunghen_engine::time::Date;
 use dunghen_engine::views::{Filter, GroupKey, Moment, RatesQuery};
-use dunghen_engine::{Batch, Engine, Mode, Options, Purpose, ReplayFilter};
+use dunghen_engine::{Batch, Engine, Mode, Purpose, ReplayFilter};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -23,7 +24,7 @@ fn command(statement: Statement, imported: bool) -> Command {
 
 /// Opens a directory to record.
 pub(crate) fn open(path: &Path) -> Result<Engine, Failure> {
-    Ok(Engine::open(path, Options::new(Purpose::Write))?)
+    Ok(Engine::open(path, rules::options(Purpose::Write))?)
 }
 
 /// Records groups one after the other for this long. Only the calls count as time, not making the events.
@@ -107,7 +108,7 @@ pub(crate) fn start_up(path: &Path, time: Duration) -> Result<(Sample, Engine), 
     let started = Instant::now();
     loop {
         let called = Instant::now();
-        let engine = Engine::open(path, Options::new(Purpose::Read))?;
+        let engine = Engine::open(path, rules::options(Purpose::Read))?;
         let took = called.elapsed();
         sample.call(engine.position(), took);
         sample.elapsed += took;
@@ -145,7 +146,7 @@ pub(crate) fn record_bytes(engine: &Engine) -> Result<f64, Failure> {
 pub(crate) fn rates(engine: &Engine, question: Question, time: Duration) -> Result<Sample, Failure> {
     let [from, to] = question.period().map(|(year, month)| Date::new(year, month, 1).map(Moment::Date));
     let query = RatesQuery {
-        definition: rules::definition("resolved").ok_or("no definition resolved")?,
+        definition: definition("resolved").ok_or("no definition resolved")?,
         from,
         to,
         as_of: Moment::Instant(engine.now()),

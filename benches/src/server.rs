@@ -4,7 +4,8 @@
 //! and serves until its standard input ends: when the parent asks for it, or when the parent is gone.
 
 use crate::Failure;
-use dunghen_engine::{Engine, Options, Purpose};
+use dunghen::rules;
+use dunghen_engine::{Engine, Purpose};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,8 +15,9 @@ use tokio::sync::watch;
 /// The child's side.
 pub(crate) async fn serve(data: PathBuf) -> Result<(), Failure> {
     let listener = dunghen::serve::bind(([127, 0, 0, 1], 0).into()).await?;
-    let engine =
-        tokio::task::spawn_blocking(move || Engine::open(&data, Options::new(Purpose::Write))).await?.map(Arc::new)?;
+    let engine = tokio::task::spawn_blocking(move || Engine::open(&data, rules::options(Purpose::Write)))
+        .await?
+        .map(Arc::new)?;
     crate::print(&format!("http://{}", listener.local_addr()?))?;
     let (stop, stopped) = watch::channel(false);
     std::thread::spawn(move || {

@@ -22,6 +22,9 @@ const ENGINE_FIELDS: [&str; 8] = [
     "clock_stops",
 ];
 
+/// What a rule is called among the types of records.
+const PUBLISHED: &str = "Published";
+
 /// A line of NDJSON, read.
 #[derive(Debug)]
 pub enum Line {
@@ -29,6 +32,8 @@ pub enum Line {
     Event(Statement),
     /// A `Late` of a replayed file: the engine writes its own.
     ReplayedLate,
+    /// A rule of a replayed file: rules are published, not recorded.
+    ReplayedRule,
     /// Not an event; with its id if the line has one.
     Refused(Option<String>, Rejection),
 }
@@ -164,9 +169,12 @@ pub fn line(text: &str) -> Line {
         Ok(_) => return not_json("not an object"),
         Err(e) => return not_json(&e.to_string()),
     };
-    let late = fields.get("type").and_then(Value::as_str) == Some(EventType::Late.name());
-    if late && fields.get("position").is_some_and(|p| !p.is_null()) {
-        return Line::ReplayedLate;
+    if fields.get("position").is_some_and(|p| !p.is_null()) {
+        match fields.get("type").and_then(Value::as_str) {
+            Some(name) if name == EventType::Late.name() => return Line::ReplayedLate,
+            Some(PUBLISHED) => return Line::ReplayedRule,
+            _ => {}
+        }
     }
     let id = fields.get("event_id").and_then(Value::as_str).map(str::to_owned);
     let mut object = Object { fields, wrong: Vec::new() };
@@ -313,7 +321,7 @@ pub fn record(record: &pb::Record) -> Value {
             "position": record.position,
             "recorded_at": time(record.recorded_at.as_ref()),
             "author": record.author,
-            "type": "Published",
+            "type": PUBLISHED,
             "kind": published.kind,
             "code": published.code,
             "version": published.version,
@@ -601,4 +609,47 @@ pub fn detail(answer: &pb::GetDossierResponse) -> Value {
     out.insert("position".into(), answer.position.into());
     out.insert("as_of".into(), time(answer.as_of.as_ref()));
     Value::Object(out)
+}
+
+/// The answer of `publish`.
+#[must_use]
+pub fn published(answer: &pb::PublishResponse) -> Value {
+    let rules = answer.rules.iter().map(|rule| {
+        json!({
+            "kind": rule.kind,
+            "code": rule.code,
+            "version": rule.version,
+            "position": rule.position,
+            "duplicate": rule.duplicate,
+        })
+    });
+    json!({ "published": rules.collect::<Vec<_>>() })
+}
+
+/// A version of a rule.
+#[must_use]
+pub fn rule(version: &pb::RuleVersion) -> Value {
+    let rule = version.rule.clone().unwrap_or_default();
+    json!({
+        "kind": rule.kind,
+        "code": rule.code,
+        "version": rule.version,
+        "effective_from": rule.effective_from,
+        "built_in": version.built_in,
+        "position": version.position,
+        "recorded_at": time(version.recorded_at.as_ref()),
+        "name_vi": text(&version.name_vi),
+        "name_en": text(&version.name_en),
+        "rule": rule.text,
+    })
+}
+
+/// The answer of `rules list`.
+#[must_use]
+pub fn rules(answer: &pb::ListRulesResponse) -> Value {
+    json!({
+        "rules": answer.rules.iter().map(rule).collect::<Vec<_>>(),
+        "position": answer.position,
+        "time_zone": answer.time_zone,
+    })
 }

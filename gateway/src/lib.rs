@@ -5,6 +5,7 @@ pub mod json;
 mod language;
 pub mod messages;
 pub mod pb;
+mod publish;
 pub mod report;
 pub mod rules;
 pub mod serve;

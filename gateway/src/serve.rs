@@ -65,7 +65,8 @@ pub async fn serve(
     let desk =
         pb::desk_service_server::DeskServiceServer::new(services.clone()).max_decoding_message_size(MESSAGE_BYTES);
     let supervisor = pb::supervisor_service_server::SupervisorServiceServer::new(services.clone());
-    let auditor = pb::auditor_service_server::AuditorServiceServer::new(services);
+    let auditor = pb::auditor_service_server::AuditorServiceServer::new(services.clone());
+    let rules = pb::rules_service_server::RulesServiceServer::new(services);
     let mut told = stop.clone();
     let serving = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
@@ -76,6 +77,7 @@ pub async fn serve(
         .add_service(desk)
         .add_service(supervisor)
         .add_service(auditor)
+        .add_service(rules)
         .serve_with_incoming_shutdown(
             // Small answers must not wait for the client's acknowledgement of the ones before (Nagle): 40 ms each.
             TcpIncoming::from(listener).with_nodelay(Some(true)),
@@ -97,7 +99,13 @@ pub async fn serve(
 
 async fn report_health(reporter: tonic_health::server::HealthReporter, engine: Arc<Engine>) {
     use tonic_health::ServingStatus;
-    let names = ["", "dunghen.v1.DeskService", "dunghen.v1.SupervisorService", "dunghen.v1.AuditorService"];
+    let names = [
+        "",
+        "dunghen.v1.DeskService",
+        "dunghen.v1.SupervisorService",
+        "dunghen.v1.AuditorService",
+        "dunghen.v1.RulesService",
+    ];
     let mut last = None;
     loop {
         let serving = engine.health() == Health::Serving;

@@ -1,5 +1,5 @@
-//! The three services: thin. They bring requests into the engine's types and answers back; nothing is decided here.
-//! What streams is in `streams`.
+//! The services: thin. They bring requests into the engine's types and answers back; nothing is decided here.
+//! What streams is in `streams`, what concerns rules in `publish`.
 
 use crate::messages::questions;
 use crate::pb::auditor_service_server::AuditorService;
@@ -8,7 +8,7 @@ use crate::pb::supervisor_service_server::SupervisorService;
 use crate::streams::{self, Cache, Recorded, Replayed, Watched};
 use crate::{pb, status, wire};
 use dunghen_engine::dossier::{Code, EventType, Rejection, Violation, ViolationKind};
-use dunghen_engine::rules::{self, Definition};
+use dunghen_engine::rules::{DEFINITIONS, Definition, RuleKind};
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::{
     Filter, FormKey, FormQuery, GroupKey, ListQuery, Moment, ObligationCursor, ObligationFilter, ObligationQuery,
@@ -72,7 +72,7 @@ impl Services {
     }
 
     /// Waits until every answer has folded this many records, within the deadline of the call.
-    async fn reach(&self, wanted: u64, metadata: &MetadataMap) -> Result<(), Status> {
+    pub(crate) async fn reach(&self, wanted: u64, metadata: &MetadataMap) -> Result<(), Status> {
         // A tenth is left for the answer: when the deadline is over, the transport says so in its own words.
         let wait = metadata.get("grpc-timeout").and_then(|t| deadline(t.to_str().ok()?)).map_or(WAIT, |t| t / 10 * 9);
         let mut position = self.position.clone();
@@ -107,6 +107,21 @@ impl Services {
         result.map_err(|refused| status::of_refused(&refused, &self.zone()))
     }
 
+    /// The definition of that id: one that is published, or one that is built in.
+    fn definition(&self, id: &str) -> Result<Definition, Status> {
+        self.engine.definition(id).ok_or_else(|| {
+            let rules = self.engine.rules();
+            let published = rules.all().filter(|v| v.publication.rule.kind() == RuleKind::Definition);
+            let mut ids: Vec<&str> = DEFINITIONS.iter().map(|d| d.id).collect();
+            for version in published {
+                if !ids.contains(&&*version.publication.code) {
+                    ids.push(&version.publication.code);
+                }
+            }
+            status::bad_question("definition", &questions::one_of(&ids))
+        })
+    }
+
     fn as_of(&self, point: Option<pb::TimePoint>) -> Result<Moment, Status> {
         Ok(moment("as_of", point)?.unwrap_or(Moment::Instant(self.engine.now())))
     }
@@ -127,7 +142,7 @@ fn deadline(text: &str) -> Option<Duration> {
     })
 }
 
-fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, Status> {
+pub(crate) fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, Status> {
     wire::moment(point).map_err(|()| status::bad_question(field, &questions::no_moment()))
 }
 
@@ -146,14 +161,7 @@ fn period(
     Ok((from, to))
 }
 
-fn definition(id: &str) -> Result<Definition, Status> {
-    rules::definition(id).ok_or_else(|| {
-        let ids: Vec<&str> = rules::DEFINITIONS.iter().map(|d| d.id).collect();
-        status::bad_question("definition", &questions::one_of(&ids))
-    })
-}
-
-fn one_of<T>(field: &str, name: &str, value: Option<T>, names: &[&str]) -> Result<T, Status> {
+pub(crate) fn one_of<T>(field: &str, name: &str, value: Option<T>, names: &[&str]) -> Result<T, Status> {
     value.ok_or_else(|| status::bad_question(field, &questions::this_is_not_one_of(name, names)))
 }
 
@@ -263,7 +271,7 @@ impl SupervisorService for Services {
         let zone = zone(&request.time_zone)?;
         let (from, to) = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
         let query = RatesQuery {
-            definition: definition(&request.definition)?,
+            definition: self.definition(&request.definition)?,
             from,
             to,
             as_of: self.as_of(request.as_of)?,
@@ -317,7 +325,11 @@ impl SupervisorService for Services {
         let query = ListQuery {
             state,
             outcome,
-            definition: definition(if request.definition.is_empty() { "resolved" } else { &request.definition })?,
+            definition: self.definition(if request.definition.is_empty() {
+                "resolved"
+            } else {
+                &request.definition
+            })?,
             from,
             to,
             as_of: self.as_of(request.as_of)?,

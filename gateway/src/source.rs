@@ -8,6 +8,8 @@ use crate::pb::auditor_service_client::AuditorServiceClient;
 use crate::pb::auditor_service_server::AuditorService;
 use crate::pb::desk_service_client::DeskServiceClient;
 use crate::pb::desk_service_server::DeskService;
+use crate::pb::rules_service_client::RulesServiceClient;
+use crate::pb::rules_service_server::RulesService;
 use crate::pb::supervisor_service_client::SupervisorServiceClient;
 use crate::pb::supervisor_service_server::SupervisorService;
 use crate::serve::MESSAGE_BYTES;
@@ -217,6 +219,33 @@ impl Source {
                 Box::pin(client.max_decoding_message_size(MESSAGE_BYTES).watch_rates(request).await?.into_inner())
             }
         })
+    }
+
+    /// Publishes a file of rules.
+    ///
+    /// # Errors
+    /// The fault of the file, at its line.
+    pub async fn publish(&self, request: pb::PublishRequest) -> Result<pb::PublishResponse, Status> {
+        Ok(match self {
+            Source::Local(services) => RulesService::publish(services, Request::new(request)).await,
+            Source::Remote(channel) => RulesServiceClient::new(channel.clone()).publish(request).await,
+        }?
+        .into_inner())
+    }
+
+    /// Lists versions of rules.
+    ///
+    /// # Errors
+    /// If the question cannot be answered.
+    pub async fn list_rules(&self, request: pb::ListRulesRequest) -> Result<pb::ListRulesResponse, Status> {
+        Ok(match self {
+            Source::Local(services) => RulesService::list_rules(services, Request::new(request)).await,
+            Source::Remote(channel) => {
+                let client = RulesServiceClient::new(channel.clone());
+                client.max_decoding_message_size(MESSAGE_BYTES).list_rules(request).await
+            }
+        }?
+        .into_inner())
     }
 
     /// Replays records, up to the head or on and on.

@@ -1,11 +1,12 @@
 //! Between the messages of the schemas and the engine's own types. Form only; what an event means is the engine's.
 
-use crate::{messages, pb};
+use crate::{messages, pb, rules};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation,
     ViolationKind,
 };
 use dunghen_engine::record::{Logged, Record};
+use dunghen_engine::rules::Publication;
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
     Figure, Figures, FormAnswer, FormFigures, FormKey, Group, GroupKey, Item, Moment, Obligation, ObligationItem,
@@ -392,15 +393,21 @@ pub fn logged(logged: &Logged) -> pb::Record {
             recorded_at: Some(timestamp(rule.recorded_at)),
             dossier_version: rule.version,
             author: rule.author.to_string(),
-            published: Some(pb::Published {
-                kind: rule.publication.rule.kind().name().to_owned(),
-                code: rule.publication.code.to_string(),
-                version: rule.version,
-                effective_from: rule.publication.effective_from.to_string(),
-                text: String::new(),
-            }),
+            published: Some(published(&rule.publication, rule.version)),
             ..pb::Record::default()
         },
+    }
+}
+
+/// A version of a rule as the schemas have it, with its text.
+#[must_use]
+pub fn published(publication: &Publication, version: u32) -> pb::Published {
+    pb::Published {
+        kind: publication.rule.kind().name().to_owned(),
+        code: publication.code.to_string(),
+        version,
+        effective_from: publication.effective_from.to_string(),
+        text: rules::render(publication),
     }
 }
 

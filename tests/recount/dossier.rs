@@ -17,7 +17,7 @@ pub(super) struct Event {
     due: Option<Due>,
     /// A letter has a reason.
     reason: bool,
-    /// A payment request says that it stops the clock.
+    /// A payment request says that it stops the clock, or the procedure does.
     stops_clock: bool,
 }
 
@@ -67,9 +67,12 @@ impl Dossier {
                 t: tick(record["occurred_at"].as_str().unwrap()).max(received),
                 position: position(record),
                 kind: record["type"].as_str().unwrap().to_owned(),
-                due: Due::of(record, "due", "due_date").or_else(|| Due::of(record, "new_due", "new_due_date")),
+                due: Due::of(record, "due", "due_date")
+                    .or_else(|| Due::of(record, "new_due", "new_due_date"))
+                    // Where the desk gave none, the rules did.
+                    .or_else(|| Due::of(record, "reckoned_due", "reckoned_due_date")),
                 reason: record["reason_code"].is_string(),
-                stops_clock: record["stops_clock"] == true,
+                stops_clock: record["stops_clock"] == true || record["clock_stops"] == true,
             });
         }
         events.sort_by_key(|e| (e.t, e.position));
@@ -106,15 +109,19 @@ fn corrected(records: &[Value]) -> Vec<Value> {
             continue;
         }
         let target = correction["target_event_id"].as_str().unwrap();
-        decided.entry(target).or_insert((correction["annul"] != true).then(|| &correction["replacement"]));
+        decided.entry(target).or_insert((correction["annul"] != true).then_some(correction));
     }
     let standing = records.iter().filter(|r| r["type"] != "Corrected").filter_map(|record| {
         match decided.get(record["event_id"].as_str().unwrap()) {
             None => Some(record.clone()),
             Some(None) => None,
-            Some(Some(restated)) => {
-                let mut restated = (*restated).clone();
+            Some(Some(correction)) => {
+                let mut restated = correction["replacement"].clone();
                 restated["position"] = record["position"].clone();
+                // What the rules made of it when it was told.
+                for reckoned in ["reckoned_due", "reckoned_due_date", "clock_stops"] {
+                    restated[reckoned] = correction[reckoned].clone();
+                }
                 Some(restated)
             }
         }

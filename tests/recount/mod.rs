@@ -3,7 +3,8 @@
 //! It shares nothing with the engine: no type, no rule, no way of folding. Where the engine folds a dossier once and reads
 //! every cut from the result, this tells every story anew up to the cut, event by event; where the engine computes
 //! ticks, this looks for them. So both are wrong only where the same mistake was made twice, or where definitions.md
-//! itself can be read in two ways. Figures come out as the JSON of the contract. Obligations are those of `hcmc-5157`.
+//! itself can be read in two ways. Figures come out as the JSON of the contract. Obligations are those of `hcmc-5157`. It
+//! knows no calendar: a due that the rules gave is taken from the line it stands on, as one that a desk gave.
 
 mod dossier;
 pub(crate) mod population;
@@ -136,6 +137,10 @@ impl Recount {
         let mut histories: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for line in ndjson.lines() {
             let record: Value = serde_json::from_str(line).unwrap();
+            // A rule is of no dossier; what it made of an event stands with the event.
+            if record["type"] == "Published" {
+                continue;
+            }
             histories.entry(record["dossier"].as_str().unwrap().to_owned()).or_default().push(record);
         }
         let dossiers = histories.values().filter_map(|records| Dossier::of(records)).collect();

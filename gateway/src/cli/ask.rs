@@ -92,7 +92,7 @@ fn event_type(text: &str) -> Result<String, Wrong> {
 pub(super) struct RatesArgs {
     #[command(flatten)]
     target: Target,
-    /// resolved, resolved-instant, decision-766, received, returned or first-promise.
+    /// resolved, resolved-instant, decision-766, received, returned, first-promise, or one that was published.
     #[arg(long, value_name = "ID", default_value = "resolved")]
     definition: String,
     #[command(flatten)]
@@ -294,7 +294,7 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
 }
 
 /// A field of an answer as a cell of a CSV file.
-fn cell(row: &Value, name: &str) -> String {
+pub(super) fn cell(row: &Value, name: &str) -> String {
     match &row[name] {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -309,7 +309,7 @@ fn zone_of(name: &str) -> Zone {
 }
 
 /// A due as people read it: the date if it was promised by date, else the time.
-fn due_text(due: Option<&prost_types::Timestamp>, date: &str, zone: &Zone, lang: Lang) -> String {
+pub(super) fn due_text(due: Option<&prost_types::Timestamp>, date: &str, zone: &Zone, lang: Lang) -> String {
     if let Some(date) = dunghen_engine::time::Date::parse(date) {
         return format::date(date, lang);
     }

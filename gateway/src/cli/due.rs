@@ -1,16 +1,20 @@
-//! `dunghen due`: when a term ends, and why. Needs no directory: it counts by the built-in calendar.
+//! `dunghen due`: when a term ends, and why. By the calendar in force for a unit in a directory or at a server, or, if none
+//! is named, by the one that is built in.
 
 use super::record::next_line;
-use super::{Failure, Format, IN_PART, format_or_default, moment, output};
+use super::{Failure, Format, IN_PART, OptionalTarget, format_or_default, moment, output};
 use dunghen::messages::format::date;
-use dunghen::messages::{self, Lang, Text, bad_question, calls, due as words, rules};
-use dunghen::rules::Rules;
+use dunghen::messages::{self, Lang, Text, bad_question, calls, due as words, rules as say};
+use dunghen::source::Source;
+use dunghen::{pb, rules};
 use dunghen_engine::calendar::{Explanation, Term, WorkingTime};
 use dunghen_engine::dossier::{Violation, ViolationKind};
+use dunghen_engine::rules::{EVERY_UNIT, RuleKind, Rulebook};
 use dunghen_engine::time::{Due, Moment, Zone};
 use serde_json::{Map, Value, json};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The longest term in any unit: of working days about 40 years.
 const MOST: u32 = 10_000;
@@ -28,9 +32,11 @@ pub(super) struct DueArgs {
     /// The unit of the term: hour, working_day, day or month.
     #[arg(long, value_name = "TERM_UNIT", required_unless_present = "batch")]
     term_unit: Option<String>,
-    /// The unit that answers for the dossier; every unit has the built-in calendar.
+    /// The unit that answers for the dossier; its calendar is the one in force there.
     #[arg(long, value_name = "UNIT")]
     unit: Option<String>,
+    #[command(flatten)]
+    target: OptionalTarget,
     /// Answer NDJSON lines {"received","term","term_unit"} with a line each.
     #[arg(long, conflicts_with_all = ["received", "term", "term_unit"])]
     batch: bool,
@@ -120,11 +126,59 @@ fn too_far() -> Text {
     bad_question("term", &words::too_far())
 }
 
-pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
-    let rules = Rules::built_in().map_err(|fault| Failure::failed(fault.text()))?;
-    let calendar = rules.calendars.into_iter().next();
-    let calendar = calendar.ok_or_else(|| Failure::defect("the built-in rules hold no calendar"))?;
-    let time = WorkingTime::new(calendar, Zone::VIETNAM).map_err(|e| Failure::failed(rules::calendar(&e)))?;
+/// Which calendar counts.
+enum Calendars {
+    /// The one that is built in, for whatever day.
+    BuiltIn(Arc<WorkingTime>),
+    /// Those of some place, and the unit that is asked about.
+    Of(Box<Rulebook>, String),
+}
+
+impl Calendars {
+    /// Those of a place: its units and calendars are brought here, and the engine's own rules say which is in force.
+    async fn of(source: &Source, unit: &str) -> Result<Calendars, Failure> {
+        let mut versions = Vec::new();
+        let mut zone = Zone::VIETNAM;
+        for kind in [RuleKind::Calendar, RuleKind::Unit] {
+            let request = pb::ListRulesRequest { kind: kind.name().to_owned(), ..pb::ListRulesRequest::default() };
+            let answer = source.list_rules(request).await.map_err(|s| Failure::status(&s))?;
+            zone = Zone::parse(&answer.time_zone).ok_or_else(|| Failure::defect(&answer.time_zone))?;
+            versions.extend(answer.rules);
+        }
+        let mut rules = Rulebook::new(zone);
+        for version in versions {
+            let text = version.rule.map(|rule| rule.text).unwrap_or_default();
+            // What a later server says and this program does not understand must not be passed over: it may decide.
+            let read = rules::Rules::parse(&text).map_err(|fault| Failure::failed(fault.text()))?;
+            for publication in read.publications {
+                rules.publish(publication, version.position).map_err(|why| Failure::failed(say::unfit(&why)))?;
+            }
+        }
+        Ok(Calendars::Of(Box::new(rules), unit.to_owned()))
+    }
+
+    /// The zone in which dates are made.
+    fn zone(&self) -> &Zone {
+        match self {
+            Calendars::BuiltIn(time) => time.zone(),
+            Calendars::Of(rules, _) => rules.home(),
+        }
+    }
+
+    /// The one for what is received then.
+    fn at(&self, received: Moment) -> Result<Arc<WorkingTime>, Text> {
+        match self {
+            Calendars::BuiltIn(time) => Ok(Arc::clone(time)),
+            Calendars::Of(rules, unit) => {
+                let at = received.bound(rules.home());
+                let found = rules.look_up(unit, None, at, u64::MAX).working_time;
+                found.ok_or_else(|| bad_question("received", &say::no_calendar(unit, rules.home().date(at))))
+            }
+        }
+    }
+}
+
+pub(super) async fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
     if args.unit.as_ref().is_some_and(|unit| unit.trim().is_empty()) {
         return Err(Failure::usage(violation("--unit", ViolationKind::NotPrintable)));
     }
@@ -132,7 +186,8 @@ pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
         if args.format.is_some_and(|format| format != Format::Json) {
             return Err(Failure::usage(words::batch_is_json()));
         }
-        return batch(&time, args.file, lang);
+        let calendars = calendars(args.target, args.unit.as_deref(), lang).await?;
+        return batch(&calendars, args.file, lang);
     }
     if args.file.is_some() {
         return Err(Failure::usage(words::only_batch_reads_a_file()));
@@ -142,6 +197,8 @@ pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
     let fields = [args.received.map(Value::String), term, args.term_unit.map(Value::String)];
     let fields = FIELDS.iter().zip(fields).filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect();
     let question = Question::read(&fields).map_err(Failure::usage)?;
+    let calendars = calendars(args.target, args.unit.as_deref(), lang).await?;
+    let time = calendars.at(question.received).map_err(Failure::failed)?;
     let explained = time.explain(question.received, &[question.term()]);
     let explained = explained.map_err(|_| Failure::usage(too_far()))?;
     let answer = question.answer(explained.due, time.zone());
@@ -155,6 +212,17 @@ pub(super) fn run(args: DueArgs, lang: Lang) -> Result<u8, Failure> {
         Format::Table => output::line(&table(&question, &explained, &time, args.unit.as_deref(), lang))?,
     }
     Ok(0)
+}
+
+/// Those of the place that is named, or the one that is built in.
+async fn calendars(target: OptionalTarget, unit: Option<&str>, lang: Lang) -> Result<Calendars, Failure> {
+    match target.ask(lang).await? {
+        Some(source) => Calendars::of(&source, unit.unwrap_or(EVERY_UNIT)).await,
+        None => {
+            let time = WorkingTime::new(rules::vietnam(), Zone::VIETNAM);
+            Ok(Calendars::BuiltIn(Arc::new(time.map_err(|e| Failure::failed(say::calendar(&e)))?)))
+        }
+    }
 }
 
 /// The due in local form, and the days that make it.
@@ -184,7 +252,7 @@ fn table(question: &Question, explained: &Explanation, time: &WorkingTime, unit:
 }
 
 /// Answers every line, in order; what cannot be read is refused with its line.
-fn batch(time: &WorkingTime, file: Option<PathBuf>, lang: Lang) -> Result<u8, Failure> {
+fn batch(calendars: &Calendars, file: Option<PathBuf>, lang: Lang) -> Result<u8, Failure> {
     let named = |e: std::io::Error| Failure::failed(calls::system_at(file.as_deref().unwrap_or(Path::new("-")), &e));
     let reader: Box<dyn Read> = match &file {
         Some(path) if path.as_os_str() != "-" => Box::new(std::fs::File::open(path).map_err(named)?),
@@ -202,8 +270,8 @@ fn batch(time: &WorkingTime, file: Option<PathBuf>, lang: Lang) -> Result<u8, Fa
         number += 1;
         let answer = match line {
             Ok(text) if text.is_empty() => continue,
-            Ok(text) => answer(time, &text).map_err(|text| ("FIELD_INVALID", text)),
-            Err(rejection) => Err((rejection.reason(), messages::rejection(&rejection, time.zone()))),
+            Ok(text) => answer(calendars, &text).map_err(|text| ("FIELD_INVALID", text)),
+            Err(rejection) => Err((rejection.reason(), messages::rejection(&rejection, calendars.zone()))),
         };
         match answer {
             Ok(answer) => lines.json(&answer)?,
@@ -218,7 +286,7 @@ fn batch(time: &WorkingTime, file: Option<PathBuf>, lang: Lang) -> Result<u8, Fa
     Ok(if refused > 0 { IN_PART } else { 0 })
 }
 
-fn answer(time: &WorkingTime, line: &str) -> Result<Value, Text> {
+fn answer(calendars: &Calendars, line: &str) -> Result<Value, Text> {
     let not_json = |said: String| violation("line", ViolationKind::NotJson(said));
     let fields = match serde_json::from_str(line) {
         Ok(Value::Object(fields)) => fields,
@@ -226,6 +294,7 @@ fn answer(time: &WorkingTime, line: &str) -> Result<Value, Text> {
         Err(e) => return Err(not_json(e.to_string())),
     };
     let question = Question::read(&fields)?;
+    let time = calendars.at(question.received)?;
     let due = time.due(question.received, &[question.term()]).map_err(|_| too_far())?;
     Ok(question.answer(due, time.zone()))
 }

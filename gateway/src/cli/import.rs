@@ -9,9 +9,9 @@ use dunghen::import::{Chunk, ImportError, Input, Mapping, Prepared, Progress, Re
 use dunghen::messages::import as say;
 use dunghen::messages::{Lang, Text, calls, tables};
 use dunghen::source::Source;
-use dunghen::{pb, wire};
+use dunghen::{pb, rules, wire};
+use dunghen_engine::Purpose;
 use dunghen_engine::time::Zone;
-use dunghen_engine::{Options, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fs::File;
@@ -105,7 +105,7 @@ pub(super) async fn run(args: ImportArgs, lang: Lang) -> Result<u8, Failure> {
         true => Some((&mut reading).await.map_err(Failure::defect)?.map_err(|e| failure(e, &args.file))?),
         false => None,
     };
-    let mut options = Options::new(Purpose::Write);
+    let mut options = rules::options(Purpose::Write);
     options.zone = args.time_zone;
     options.zone_if_new = zone;
     options.accept_clock = args.accept_clock;

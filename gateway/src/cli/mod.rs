@@ -7,9 +7,11 @@ mod due;
 mod help;
 mod import;
 mod output;
+mod publish;
 mod record;
 mod rekey;
 mod report;
+mod rulebook;
 mod serve;
 mod simulate;
 mod verify;
@@ -19,6 +21,7 @@ pub(crate) use help::parse;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use dunghen::messages::{Lang, Text, Wrong, calls, directory, usage};
+use dunghen::rules;
 use dunghen::serve::ServeError;
 use dunghen::source::Source;
 use dunghen::status;
@@ -76,6 +79,10 @@ enum Command {
     Replay(ask::ReplayArgs),
     /// Mend the code of a dossier: told again under the right one, annulled under the wrong one.
     Rekey(rekey::RekeyArgs),
+    /// Publish a file of rules into the log.
+    Publish(publish::PublishArgs),
+    /// The rules in the log: list them, show a version, compare two.
+    Rules(rulebook::RulesArgs),
     /// Check every byte of a data directory, changing none.
     Verify(verify::VerifyArgs),
     /// Make a province on demand: a seeded year of dossiers, and the figures it must give.
@@ -94,6 +101,29 @@ struct Target {
     /// A server, such as http://127.0.0.1:7070.
     #[arg(long, value_name = "URL", env = "DUNGHEN_SERVER")]
     server: Option<String>,
+}
+
+/// Where to ask, if anywhere.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+struct OptionalTarget {
+    /// A data directory that no server holds.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A server, such as http://127.0.0.1:7070.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+}
+
+impl OptionalTarget {
+    /// Opens what is named to ask questions only.
+    async fn ask(self, lang: Lang) -> Result<Option<Source>, Failure> {
+        let OptionalTarget { data, server } = self;
+        if data.is_none() && server.is_none() {
+            return Ok(None);
+        }
+        Target { data, server }.ask(lang).await.map(Some)
+    }
 }
 
 /// How to print an answer.
@@ -216,7 +246,7 @@ impl Target {
 
     /// Opens what is named to ask questions only.
     async fn ask(&self, lang: Lang) -> Result<Source, Failure> {
-        self.open(Options::new(Purpose::Read), lang).await
+        self.open(rules::options(Purpose::Read), lang).await
     }
 }
 
@@ -262,10 +292,12 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,
-        Command::Due(args) => due::run(args, lang),
+        Command::Due(args) => due::run(args, lang).await,
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
         Command::Rekey(args) => rekey::run(args, lang).await,
+        Command::Publish(args) => publish::run(args, lang).await,
+        Command::Rules(args) => rulebook::run(args, lang).await,
         Command::Verify(args) => verify::run(args, lang).await,
         Command::Simulate(args) => simulate::run(args, lang).await,
         Command::Demo(args) => demo::run(args, lang).await,

@@ -4,11 +4,12 @@ use super::{Failure, IN_PART, Target, output, zone};
 use dunghen::json::{self, Line};
 use dunghen::messages::{self, Lang, Text, calls, commands};
 use dunghen::pb;
+use dunghen::rules;
 use dunghen::source::Source;
 use dunghen::wire;
+use dunghen_engine::Purpose;
 use dunghen_engine::dossier::{Rejection, Violation, ViolationKind};
 use dunghen_engine::time::Zone;
-use dunghen_engine::{Options, Purpose};
 use serde_json::{Value, json as value};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
         let file = std::fs::File::open(&args.file);
         Box::new(file.map_err(|e| Failure::failed(calls::system_at(&args.file, &e)))?)
     };
-    let mut options = Options::new(Purpose::Write);
+    let mut options = rules::options(Purpose::Write);
     options.zone = args.time_zone;
     options.accept_clock = args.accept_clock;
     let source = args.target.open(options, lang).await?;
@@ -92,7 +93,7 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
         }
         Ok(())
     });
-    let (mut refused, mut skipped) = (0_u64, 0_u64);
+    let (mut refused, mut skipped) = (0_u64, Skipped::default());
     let mut taken = Vec::new();
     let mut first_line = 1;
     // What is there is sent together; nobody who types line by line waits for a full batch.
@@ -106,10 +107,20 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
     let closing = source.clone();
     tokio::task::spawn_blocking(move || closing.close()).await.map_err(Failure::defect)??;
     read.map_err(|e| Failure::failed(calls::system_at(&args.file, &e)))?;
-    if skipped > 0 {
-        eprintln!("dunghen: {}", commands::lates_skipped(skipped).in_lang(lang));
+    if skipped.lates > 0 {
+        eprintln!("dunghen: {}", commands::lates_skipped(skipped.lates).in_lang(lang));
+    }
+    if skipped.rules > 0 {
+        eprintln!("dunghen: {}", commands::rules_skipped(skipped.rules).in_lang(lang));
     }
     Ok(if refused > 0 { IN_PART } else { 0 })
+}
+
+/// Lines of a replayed file that are no desk's to say.
+#[derive(Default)]
+struct Skipped {
+    lates: u64,
+    rules: u64,
 }
 
 /// Sends lines and prints an answer for each, in their order; returns how many were refused.
@@ -118,7 +129,7 @@ async fn send(
     first_line: u64,
     lines: Vec<Result<String, Rejection>>,
     lang: Lang,
-    skipped: &mut u64,
+    skipped: &mut Skipped,
 ) -> Result<u64, Failure> {
     let zone = Zone::VIETNAM;
     let own = |line: u64, id: Option<String>, r: &Rejection| {
@@ -134,7 +145,8 @@ async fn send(
                 answers.push(Err((number, statement.event_id.to_string())));
                 events.push(pb::BatchEvent { event: Some(wire::event(&statement)), expected_version: None });
             }
-            Ok((false, Line::ReplayedLate)) => *skipped += 1,
+            Ok((false, Line::ReplayedLate)) => skipped.lates += 1,
+            Ok((false, Line::ReplayedRule)) => skipped.rules += 1,
             Ok((false, Line::Refused(id, rejection))) => answers.push(Ok(own(number, id, &rejection))),
             Err(rejection) => answers.push(Ok(own(number, None, &rejection))),
         }

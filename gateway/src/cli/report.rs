@@ -139,7 +139,7 @@ struct Score766Args {
 struct ParIndexArgs {
     #[command(flatten)]
     asked: Asked,
-    /// resolved, resolved-instant, decision-766, received, returned or first-promise.
+    /// resolved, resolved-instant, decision-766, received, returned, first-promise, or one that was published.
     #[arg(long, value_name = "ID", default_value = "resolved")]
     definition: String,
     /// A file of tiers instead of the built-in ones.

@@ -2,9 +2,9 @@
 
 use super::{Failure, zone};
 use dunghen::messages::{Lang, Text, Wrong, commands, usage};
-use dunghen::serve;
+use dunghen::{rules, serve};
 use dunghen_engine::time::Zone;
-use dunghen_engine::{Engine, Options, Purpose};
+use dunghen_engine::{Engine, Purpose};
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub(super) async fn run(args: ServeArgs, lang: Lang) -> Result<u8, Failure> {
     // The address first: a wrong one must not make a directory.
     let listener = serve::bind(args.listen).await?;
     let stopped = stop_on_signal()?;
-    let mut options = Options::new(Purpose::Write);
+    let mut options = rules::options(Purpose::Write);
     options.zone = args.time_zone;
     options.accept_clock = args.accept_clock;
     let path = args.data.clone();

@@ -22,7 +22,7 @@ const EVENTS: usize = 8;
 pub(super) struct WatchArgs {
     #[command(flatten)]
     target: Target,
-    /// resolved, resolved-instant, decision-766, received, returned or first-promise.
+    /// resolved, resolved-instant, decision-766, received, returned, first-promise, or one that was published.
     #[arg(long, value_name = "ID", default_value = "received")]
     definition: String,
     /// Group by unit, procedure, field, channel, day, month, quarter or year.

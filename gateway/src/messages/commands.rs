@@ -34,6 +34,15 @@ pub fn lates_skipped(lines: u64) -> Text {
     )
 }
 
+/// The same, of rules.
+#[must_use]
+pub fn rules_skipped(lines: u64) -> Text {
+    Text::new(
+        format!("đã bỏ qua {lines} dòng loại Published: quy định được công bố bằng `dunghen publish`"),
+        format!("{lines} lines of type Published were skipped: rules are published by `dunghen publish`"),
+    )
+}
+
 /// A thread that read lines has panicked.
 #[must_use]
 pub fn reader_stopped() -> Text {

@@ -3,10 +3,14 @@
 //! A key is a text that goes before the reason ([`Text::before`]), and a line before both.
 
 use super::Text;
+use super::format::dated;
 use super::mapping::of_toml;
 pub(crate) use super::questions::required;
+use super::tables::row;
 use dunghen_engine::calendar::CalendarError;
-use dunghen_engine::rules::Unfit;
+use dunghen_engine::rules::{RuleKind, Unfit};
+use dunghen_engine::time::Date;
+use std::path::Path;
 
 // Places.
 
@@ -34,6 +38,31 @@ pub(crate) fn only_form(form: &str) -> Text {
 pub(crate) fn unknown_key(known: &[&str]) -> Text {
     let known = known.join(", ");
     Text::new(format!("không có khóa này; các khóa: {known}"), format!("there is no such key; the keys are {known}"))
+}
+
+/// Two ways to say the same; one is enough.
+pub(crate) fn not_both(one: &str, other: &str) -> Text {
+    Text::new(format!("chỉ nêu một trong {one} và {other}"), format!("say {one} or {other}, not both"))
+}
+
+/// A version that stands in the file already.
+pub(crate) fn twice(kind: RuleKind, code: &str, effective_from: Date, first: usize) -> Text {
+    let (name, vi) = (kind.name(), kind_name(kind.name()).vi);
+    Text::new(
+        format!("{vi} {code} hiệu lực từ {effective_from} đã có ở dòng {first}; mỗi phiên bản chỉ ghi một lần"),
+        format!(
+            "the {name} {code} effective from {effective_from} stands in line {first} already; say each version once"
+        ),
+    )
+}
+
+/// A rule that another names, and that is not there.
+pub(crate) fn names_nothing(kind: RuleKind, code: &str) -> Text {
+    let (name, vi) = (kind.name(), kind_name(kind.name()).vi);
+    Text::new(
+        format!("không có {vi} nào mã {code}; hãy công bố trước hoặc cùng trong tệp này"),
+        format!("there is no {name} {code}; publish it before or in the same file"),
+    )
 }
 
 // What a value must be.
@@ -69,6 +98,157 @@ pub(crate) fn must_be_time_of_day() -> Text {
 
 pub(crate) fn must_be_hours() -> Text {
     Text::new("phải là khoảng giờ như \"07:30-11:30\"", "must be hours such as \"07:30-11:30\"")
+}
+
+pub(crate) fn must_be_true_or_false() -> Text {
+    Text::new("phải là true hoặc false", "must be true or false")
+}
+
+pub(crate) fn must_be_number(least: u32, most: u32) -> Text {
+    Text::new(
+        format!("phải là số nguyên từ {least} đến {most}"),
+        format!("must be a whole number from {least} to {most}"),
+    )
+}
+
+pub(crate) fn must_be_term(most: u32) -> Text {
+    Text::new(
+        format!("phải là thời hạn như \"3 working_day\"; đơn vị: hour, working_day, day, month; nhiều nhất {most}"),
+        format!("must be a term such as \"3 working_day\"; units are hour, working_day, day, month; at most {most}"),
+    )
+}
+
+pub(crate) fn must_be_letter_by() -> Text {
+    Text::new(
+        "phải là \"appointment_date\", hoặc như \"1 working_day before\", \"2 working_day after\", \"4 hour after\"",
+        "must be \"appointment_date\", or as \"1 working_day before\", \"2 working_day after\", \"4 hour after\"",
+    )
+}
+
+pub(crate) fn must_be_share() -> Text {
+    Text::new(
+        "phải là chuỗi từ \"0\" đến \"1\" như \"0.99\", nhiều nhất bốn chữ số thập phân",
+        "must be a text from \"0\" to \"1\" such as \"0.99\", with four decimals at most",
+    )
+}
+
+// Kinds and versions, as people read them.
+
+/// A kind of rules; what is not known stays as it is.
+#[must_use]
+pub fn kind_name(kind: &str) -> Text {
+    let (vi, en) = match kind {
+        "calendar" => ("lịch làm việc", "calendar"),
+        "unit" => ("đơn vị", "unit"),
+        "procedure" => ("thủ tục", "procedure"),
+        "apology" => ("quy định xin lỗi", "apology policy"),
+        "reason" => ("lý do", "reason"),
+        "definition" => ("định nghĩa tỷ lệ", "definition"),
+        "target" => ("chỉ tiêu", "target"),
+        "report_period" => ("kỳ báo cáo", "report period"),
+        other => (other, other),
+    };
+    Text::new(vi, en)
+}
+
+/// The header of what was published.
+#[must_use]
+pub fn published_header() -> [Text; 5] {
+    row([("loại", "kind"), ("mã", "code"), ("phiên bản", "version"), ("vị trí", "position"), ("ghi chú", "note")])
+}
+
+/// What became of one rule that was sent.
+#[must_use]
+pub fn outcome(duplicate: bool, dry_run: bool) -> Text {
+    match (duplicate, dry_run) {
+        (true, _) => Text::new("đã có từ trước", "was there before"),
+        (false, true) => Text::new("hợp lệ, chưa công bố", "fits; not published"),
+        (false, false) => Text::new("đã công bố", "published"),
+    }
+}
+
+/// The header of a list of rules.
+#[must_use]
+pub fn list_header() -> [Text; 6] {
+    row([
+        ("loại", "kind"),
+        ("mã", "code"),
+        ("phiên bản", "version"),
+        ("hiệu lực từ", "effective from"),
+        ("ghi lúc", "recorded"),
+        ("tên", "name"),
+    ])
+}
+
+/// Where a version came from that nobody recorded.
+#[must_use]
+pub fn built_in() -> Text {
+    Text::new("có sẵn", "built in")
+}
+
+/// A version, as a heading.
+#[must_use]
+pub fn version(kind: &str, code: &str, number: u32) -> Text {
+    let (name, built_in) = (kind_name(kind), built_in());
+    if number == 0 {
+        return Text::new(
+            format!("{} {code}, phiên bản 0 ({})", name.vi, built_in.vi),
+            format!("{} {code}, version 0 ({})", name.en, built_in.en),
+        );
+    }
+    Text::new(format!("{} {code}, phiên bản {number}", name.vi), format!("{} {code}, version {number}", name.en))
+}
+
+/// A rule of which there is no version.
+#[must_use]
+pub fn no_such_rule(kind: &str, code: &str) -> Text {
+    let name = kind_name(kind);
+    Text::new(
+        format!("không có {} nào mã {code}; xem: dunghen rules list --kind {kind}", name.vi),
+        format!("there is no {} {code}; see: dunghen rules list --kind {kind}", name.en),
+    )
+}
+
+/// A version that a rule has not.
+#[must_use]
+pub fn no_such_version(kind: &str, code: &str, wanted: u32, known: &str) -> Text {
+    let name = kind_name(kind);
+    Text::new(
+        format!("{} {code} không có phiên bản {wanted}; các phiên bản: {known}", name.vi),
+        format!("{} {code} has no version {wanted}; its versions: {known}", name.en),
+    )
+}
+
+/// A rule that was never changed.
+#[must_use]
+pub fn one_version(kind: &str, code: &str, number: u32) -> Text {
+    let name = kind_name(kind);
+    Text::new(
+        format!("{} {code} chỉ có phiên bản {number}: không có gì để so", name.vi),
+        format!("{} {code} has version {number} only: there is nothing to compare", name.en),
+    )
+}
+
+/// Two versions that say the same.
+#[must_use]
+pub fn no_difference() -> Text {
+    Text::new("hai phiên bản giống nhau", "the two versions say the same")
+}
+
+/// A unit for which nobody published a calendar.
+#[must_use]
+pub fn no_calendar(unit: &str, day: Date) -> Text {
+    let day = dated(day);
+    Text::new(
+        format!("không có lịch làm việc nào hiệu lực cho {unit} ngày {}; hãy công bố lịch và đơn vị", day.vi),
+        format!("no calendar is in force for {unit} on {}; publish a calendar, and the unit that follows it", day.en),
+    )
+}
+
+/// What is said of a file, under its name.
+#[must_use]
+pub fn of_file(path: &Path, what: &Text) -> Text {
+    Text::same(path.display()).before(what)
 }
 
 /// Why a rule cannot be published.

@@ -1,25 +1,92 @@
-//! Files of rules: the form in which calendars are published, and the set that is built in.
+//! Files of rules: the form in which law is published, and the set that is built in.
 //!
 //! TOML, `format = 1`, an array of tables for each kind of rule. What is not understood is refused with its line: a rule
-//! that was misread would move dues. The engine gets plain data and knows no file.
+//! that was misread would move dues. The engine gets plain data and knows no file; what it holds is written back in the
+//! same form ([`render`]), so that whoever reads a log reads what was published. gateway/rules/README.md has the keys.
 
 mod calendar;
+mod kinds;
+mod render;
 mod table;
+mod term;
+
+pub use render::render;
 
 use crate::messages::{Text, rules as say};
 use dunghen_engine::calendar::Calendar;
+use dunghen_engine::rules::{Code, Publication, Rule, RuleKind};
+use dunghen_engine::{Options, Purpose, RuleSet};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use table::Table;
 
 /// The form that is read here.
 const FORMAT: &str = "1";
+/// The largest file of rules, in bytes: each rule is one record of the log, and far below what a frame can hold.
+pub const MOST_BYTES: usize = 256 * 1024;
+
 /// The rules of Vietnam that come with the program.
-const VIETNAM: &str = include_str!("../../../engine/rules/vietnam-1.toml");
+static VIETNAM: LazyLock<Vec<Publication>> = LazyLock::new(|| {
+    let read = Rules::parse(include_str!("../../../engine/rules/vietnam-1.toml"));
+    match read {
+        Ok(rules) => rules.publications,
+        // The file is a part of the program, and a test reads it.
+        Err(fault) => panic!("the rules that are built in cannot be read: {}", fault.text().en),
+    }
+});
+
+/// The sets of rules that a directory can begin with, the newest last.
+#[must_use]
+pub fn sets() -> Vec<RuleSet> {
+    vec![RuleSet { name: "vietnam-1", publications: VIETNAM.clone() }]
+}
+
+/// How to open an engine so that it knows every set of rules. Nothing else in this program makes [`Options`]: a directory
+/// that was opened without its rules would reckon other dues.
+#[must_use]
+pub fn options(purpose: Purpose) -> Options {
+    Options { rule_sets: sets(), ..Options::new(purpose) }
+}
+
+/// The calendar of Vietnam that is built in.
+///
+/// # Panics
+/// Never in a program that was tested: the calendar is a part of it.
+#[must_use]
+pub fn vietnam() -> Calendar {
+    let calendar = VIETNAM.iter().find_map(|p| match &p.rule {
+        Rule::Calendar(calendar) => Some(calendar.clone()),
+        _ => None,
+    });
+    match calendar {
+        Some(calendar) => calendar,
+        None => panic!("the rules that are built in hold no calendar"),
+    }
+}
 
 /// What a file of rules holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Its calendars, in the order of the file.
-    pub calendars: Vec<Calendar>,
+    /// Its rules, in the order of the file.
+    pub publications: Vec<Publication>,
+    /// Where each begins, and what it names.
+    places: Vec<Place>,
+}
+
+/// Where a rule stands in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    line: usize,
+    names: Vec<Named>,
+}
+
+/// Another rule that a rule names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    line: usize,
+    key: &'static str,
+    kind: RuleKind,
+    code: Code,
 }
 
 /// Why a file of rules was refused.
@@ -45,28 +112,60 @@ impl Rules {
     /// # Errors
     /// The first fault.
     pub fn parse(source: &str) -> Result<Rules, Fault> {
+        // Editors put a byte order mark before the first line; it is no part of the rules.
+        let source = source.strip_prefix('\u{feff}').unwrap_or(source);
         let parsed = toml::de::DeTable::parse(source).map_err(|e| Fault {
             line: table::line(source, e.span().map_or(0, |span| span.start)),
             what: say::not_toml(e.message()),
         })?;
         let file = Table::new(source, &parsed);
-        file.only(&["format", "calendar"])?;
+        let mut keys = vec!["format"];
+        keys.extend(RuleKind::ALL.map(|(_, name)| name));
+        file.only(&keys)?;
         let format = file.need("format")?;
         if format.integer()? != FORMAT {
             return Err(format.fault(&say::only_form(FORMAT)));
         }
-        let mut calendars = Vec::new();
-        for cell in file.list("calendar")? {
-            calendars.push(calendar::read(&cell.table()?)?);
+        let mut read = Vec::new();
+        for (kind, name) in RuleKind::ALL {
+            for cell in file.list(name)? {
+                read.push(kinds::read(kind, &cell.table()?)?);
+            }
         }
-        Ok(Rules { calendars })
+        read.sort_by_key(|(_, place)| place.line);
+        let mut first = BTreeMap::new();
+        for (publication, place) in &read {
+            let Publication { code, effective_from, rule } = publication;
+            if let Some(line) = first.insert((rule.kind(), code, *effective_from), place.line) {
+                return Err(Fault { line: place.line, what: say::twice(rule.kind(), code, *effective_from, line) });
+            }
+        }
+        let (publications, places) = read.into_iter().unzip();
+        Ok(Rules { publications, places })
     }
 
-    /// The set that is built in.
+    /// Whether every rule that is named is there: in this file, or known.
     ///
     /// # Errors
-    /// None in a program that was tested: the file is a part of it.
-    pub fn built_in() -> Result<Rules, Fault> {
-        Rules::parse(VIETNAM)
+    /// The first that is not.
+    pub fn check_names(&self, known: impl Fn(RuleKind, &str) -> bool) -> Result<(), Fault> {
+        let here =
+            |named: &Named| self.publications.iter().any(|p| p.rule.kind() == named.kind && p.code == named.code);
+        let mut named = self.places.iter().flat_map(|place| &place.names);
+        match named.find(|named| !here(named) && !known(named.kind, &named.code)) {
+            None => Ok(()),
+            Some(Named { line, key, kind, code }) => {
+                Err(Fault { line: *line, what: say::key(key).before(&say::names_nothing(*kind, code)) })
+            }
+        }
+    }
+
+    /// What is wrong with one of the rules, at its line.
+    #[must_use]
+    pub fn fault(&self, index: usize, what: Text) -> Fault {
+        Fault { line: self.places.get(index).map_or(1, |place| place.line), what }
     }
 }
+
+#[cfg(test)]
+mod tests;

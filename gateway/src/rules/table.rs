@@ -34,6 +34,16 @@ impl<'a> Table<'a> {
         Fault { line: line(self.source, self.at), what }
     }
 
+    /// The line where it begins.
+    pub(super) fn line(&self) -> usize {
+        line(self.source, self.at)
+    }
+
+    /// The text of a key that may be missing; what is said must not be blank.
+    pub(super) fn text_or_none(&self, key: &'a str) -> Result<Option<&'a str>, Fault> {
+        self.get(key).map(|cell| cell.text()).transpose()
+    }
+
     /// That it has no other keys.
     pub(super) fn only(&self, keys: &[&str]) -> Result<(), Fault> {
         let unknown = self.table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref()));
@@ -81,6 +91,22 @@ impl<'a> Cell<'a> {
     pub(super) fn integer(&self) -> Result<&'a str, Fault> {
         let value = self.value.get_ref().as_integer().filter(|n| n.radix() == 10).map(|n| n.as_str());
         self.of_type(value, say::must_be_whole_number)
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(&self, least: u32, most: u32) -> Result<u32, Fault> {
+        let read = self.integer()?.parse().ok().filter(|n| (least..=most).contains(n));
+        self.of_type(read, || say::must_be_number(least, most))
+    }
+
+    pub(super) fn boolean(&self) -> Result<bool, Fault> {
+        self.of_type(self.value.get_ref().as_bool(), say::must_be_true_or_false)
+    }
+
+    /// One of some choices, by its name.
+    pub(super) fn one_of<T: Copy>(&self, choices: &[(T, &'static str)]) -> Result<T, Fault> {
+        let read = |text: &str| choices.iter().find(|(_, name)| *name == text).map(|(choice, _)| *choice);
+        self.parsed(read, || say::must_be_one_of(&choices.iter().map(|(_, name)| *name).collect::<Vec<_>>()))
     }
 
     /// A text that is read by a function; `must_be` says what it reads.

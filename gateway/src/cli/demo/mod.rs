@@ -9,10 +9,10 @@ mod office;
 use super::{Failure, output};
 use dunghen::messages::{Lang, Text, calls, commands, tables};
 use dunghen::source::Source;
-use dunghen::{pb, serve, status, wire};
+use dunghen::{pb, rules, serve, status, wire};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::Moment;
-use dunghen_engine::{Clock, Engine, Options, Purpose, SystemClock};
+use dunghen_engine::{Clock, Engine, Purpose, SystemClock};
 use office::Sent;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ pub(super) async fn run(args: DemoArgs, lang: Lang) -> Result<u8, Failure> {
     let (from, to) = story_months(zone.date(SystemClock.now()));
     let story = office::events(args.seed, from, to, zone, args.dossiers_a_day);
     let clock = Arc::new(StoryClock(AtomicI64::new(zone.first_tick(from).0)));
-    let mut options = Options::new(Purpose::Write);
+    let mut options = rules::options(Purpose::Write);
     options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
     let engine = Arc::new(Engine::open(&path, options)?);
     if engine.position() > 0 {

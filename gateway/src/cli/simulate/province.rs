@@ -1,8 +1,9 @@
 //! A model province: its units, its procedures, and the story of each dossier, invented from a seed.
 //!
 //! Pure: same seed and place in the year, same story. The shares follow published magnitudes (a good eighth of the
-//! dossiers late, 13 days on average in a department); no real office is described. Procedures and terms of the
-//! department are published ones; the terms of the communes are the usual ones.
+//! dossiers late, 13 days on average in a department); no real office is described. Terms of the department's
+//! procedures are published ones; those of the communes are the usual ones. Their codes begin with 9, as no real one
+//! does: a server that has rules for the real ones would reckon dues where the story plants that nobody promised any.
 
 use super::ledger::{Counts, Extras, Ledger};
 use crate::cli::dice::{Dice, after, working, working_by};
@@ -29,26 +30,26 @@ enum Term {
 
 /// Procedures of the department: section, code, field, term, whether the term starts anew after a supplement, share.
 const OF_DEPARTMENT: [(usize, &str, &str, Term, bool, u64); 14] = [
-    (0, "1.002600", "Mỹ phẩm", Term::WorkingDays(3), false, 240),
-    (0, "1.003055", "Mỹ phẩm", Term::Days(30), false, 30),
-    (0, "1.003064", "Mỹ phẩm", Term::WorkingDays(5), false, 40),
-    (0, "1.003073", "Mỹ phẩm", Term::Days(30), false, 30),
-    (0, "1.002483", "Mỹ phẩm", Term::Days(10), false, 60),
-    (0, "1.000990", "Mỹ phẩm", Term::WorkingDays(5), false, 20),
-    (0, "1.002238", "Mỹ phẩm", Term::WorkingDays(3), false, 20),
-    (0, "1.009566", "Mỹ phẩm", Term::WorkingDays(3), false, 40),
-    (1, "1.012289", "Khám bệnh chữa bệnh", Term::Days(30), false, 220),
-    (1, "1.003516", "Khám bệnh chữa bệnh", Term::Days(45), true, 30),
-    (1, "1.002015", "Khám bệnh chữa bệnh", Term::Days(90), false, 10),
-    (2, "2.000655", "Y tế dự phòng", Term::WorkingDays(3), false, 110),
-    (3, "1.002310", "Giám định y khoa", Term::Phases(10, 40), false, 30),
-    (4, "1.014137", "Bảo hiểm y tế", Term::WorkingDays(5), false, 120),
+    (0, "9.002600", "Mỹ phẩm", Term::WorkingDays(3), false, 240),
+    (0, "9.003055", "Mỹ phẩm", Term::Days(30), false, 30),
+    (0, "9.003064", "Mỹ phẩm", Term::WorkingDays(5), false, 40),
+    (0, "9.003073", "Mỹ phẩm", Term::Days(30), false, 30),
+    (0, "9.002483", "Mỹ phẩm", Term::Days(10), false, 60),
+    (0, "9.000990", "Mỹ phẩm", Term::WorkingDays(5), false, 20),
+    (0, "9.002238", "Mỹ phẩm", Term::WorkingDays(3), false, 20),
+    (0, "9.009566", "Mỹ phẩm", Term::WorkingDays(3), false, 40),
+    (1, "9.012289", "Khám bệnh chữa bệnh", Term::Days(30), false, 220),
+    (1, "9.003516", "Khám bệnh chữa bệnh", Term::Days(45), true, 30),
+    (1, "9.002015", "Khám bệnh chữa bệnh", Term::Days(90), false, 10),
+    (2, "9.000655", "Y tế dự phòng", Term::WorkingDays(3), false, 110),
+    (3, "9.002310", "Giám định y khoa", Term::Phases(10, 40), false, 30),
+    (4, "9.014137", "Bảo hiểm y tế", Term::WorkingDays(5), false, 120),
 ];
 const OF_COMMUNES: [(&str, &str, Term, u64); 4] = [
-    ("2.000815", "Chứng thực", Term::WorkingDays(0), 560),
-    ("1.001193", "Hộ tịch", Term::WorkingDays(1), 200),
-    ("1.004873", "Hộ tịch", Term::WorkingDays(3), 140),
-    ("1.001776", "Bảo trợ xã hội", Term::WorkingDays(10), 100),
+    ("9.000815", "Chứng thực", Term::WorkingDays(0), 560),
+    ("9.001193", "Hộ tịch", Term::WorkingDays(1), 200),
+    ("9.004873", "Hộ tịch", Term::WorkingDays(3), 140),
+    ("9.001776", "Bảo trợ xã hội", Term::WorkingDays(10), 100),
 ];
 const SECTIONS: u32 = 5;
 const REASONS: [&str; 4] = ["workload", "staff-absent", "waits-for-other-unit", "force-majeure"];
@@ -656,8 +657,8 @@ mod tests {
         let codes: BTreeSet<&Code> = stories.iter().flatten().map(|t| &t.statement.dossier).collect();
         assert_eq!(codes.len(), stories.iter().filter(|s| !s.is_empty()).count(), "codes are unique");
         for (flag, n) in dunghen_engine::dossier::Flag::ALL.iter().zip(planted.extras.flags) {
-            // No simulated desk promises a day before the reception, and none corrects.
-            let never = ["DUE_BEFORE_RECEPTION", "DUE_CORRECTED_LATE"].contains(&flag.name());
+            // No simulated desk promises a day before the reception, none corrects, and no rule knows their procedures.
+            let never = ["DUE_BEFORE_RECEPTION", "DUE_CORRECTED_LATE", "DUE_DIFFERS"].contains(&flag.name());
             assert_eq!(n == 0, never, "{}: {n}", flag.name());
         }
     }

@@ -1,0 +1,424 @@
+//! Files of rules: what is read, what is refused and at which line, and that what is written reads as the same.
+
+use super::{Rules, render, sets, vietnam};
+use dunghen_engine::calendar::{
+    AfterSupplement, Calendar, DayOff, DayOffKind, MS_PER_HOUR, Span, Term, WorkedDay, WorkingTime,
+};
+use dunghen_engine::rules::{
+    Apology, Comparator, DEFINITIONS, Definition, LetterBy, Names, Parent, Procedure, Publication, Reason,
+    ReportPeriod, Rule, RuleKind, StepTerm, Target, Unit, choices,
+};
+use dunghen_engine::time::{Date, Zone};
+use proptest::prelude::*;
+
+const FILE: &str = r#"format = 1
+
+[[calendar]]
+code = "unit"
+effective_from = "2025-01-01"
+first = "2025-01-01"
+last = "2025-12-31"
+weekly_days_off = ["saturday", "sunday"]
+hours = ["08:00-12:00", "13:00-24:00"]
+reception = { saturday = ["08:00-11:30"] }
+cut_off = "16:00"
+days_off = [
+  { date = "2025-09-02", vi = "Quốc khánh", en = "National Day", kind = "holiday" },
+  { date = "2025-09-01", vi = "Quốc khánh", en = "National Day", kind = "holiday" },
+]
+working_days = [{ date = "2025-04-26", vi = "Làm bù", en = "Worked" }]
+"#;
+
+#[test]
+fn a_file_becomes_calendars() {
+    let rules = Rules::parse(FILE).unwrap();
+    let [Publication { rule: Rule::Calendar(calendar), .. }] = rules.publications.as_slice() else {
+        panic!("{rules:?}")
+    };
+    assert_eq!((calendar.code.as_str(), calendar.cut_off), ("unit", 16 * MS_PER_HOUR));
+    assert_eq!(calendar.weekly_days_off, [false, false, false, false, false, true, true]);
+    assert_eq!(calendar.hours[1], Span { from: 13 * MS_PER_HOUR, to: 24 * MS_PER_HOUR });
+    assert_eq!(calendar.reception[5].len(), 1);
+    assert!(calendar.days_off.is_sorted_by_key(|d| d.date), "in any order in the file");
+    assert_eq!(calendar.working_days[0].vi, "Làm bù");
+}
+
+#[test]
+fn what_is_wrong_has_a_line_and_a_reason_in_both_languages() {
+    let fault = |from: &str, to: &str| {
+        assert!(FILE.contains(from), "{from}");
+        let fault = Rules::parse(&FILE.replacen(from, to, 1)).unwrap_err();
+        let said = fault.text();
+        let vietnamese = said.vi;
+        assert!(vietnamese.starts_with(&format!("dòng {}: ", fault.line)), "{vietnamese}");
+        assert_ne!(fault.what.vi, fault.what.en);
+        said.en
+    };
+    let starts = |from: &str, to: &str, expected: &str| {
+        let said = fault(from, to);
+        assert!(said.starts_with(expected), "{said}");
+    };
+    starts("format = 1", "format = 2", "line 1: format: only form 1");
+    starts("format = 1", "format = \"1\"", "line 1: format: must be a whole number");
+    starts("format = 1", "", "line 1: format: is required");
+    starts("cut_off", "cutoff", "line 11: cutoff: there is no such key; the keys are code, ");
+    starts("first = \"2025-01-01\"\n", "", "line 3: first: is required");
+    starts("\"2025-12-31\"", "2025-12-31", "line 7: last: must be a date in quotes");
+    starts("\"2025-12-31\"", "\"2024-12-31\"", "line 3: the last day 2024-12-31 comes before");
+    starts("\"sunday\"", "\"Sunday\"", "line 8: weekly_days_off: must be one of monday, ");
+    starts("13:00-24:00", "13:00-24:01", "line 9: hours: must be hours such as");
+    starts("13:00-24:00", "11:00-24:00", "line 3: hours must ascend");
+    starts("08:00-11:30", "8:00-11:30", "line 10: saturday: must be hours such as");
+    starts("kind = \"holiday\"", "kind = \"feast\"", "line 13: kind: must be one of holiday, ");
+    starts("vi = \"Quốc khánh\"", "vi = \" \"", "line 13: vi: must be a text");
+    starts("2025-09-01", "2025-09-02", "line 14: 2025-09-02 is named twice");
+    starts("2025-09-01", "2026-09-01", "line 14: 2026-09-01 lies outside");
+    starts("2025-04-26", "2025-04-25", "line 16: 2025-04-25 cannot be a working day");
+    starts("hours = [", "hours = ", "line 9: is not TOML");
+    starts("[[calendar]]", "[calendar]", "line 3: calendar: must be a list");
+}
+
+/// One rule of each other kind.
+const OTHERS: &str = r#"format = 1
+
+[[unit]]
+code = "H44.22"
+effective_from = "2025-07-01"
+vi = "Sở Y tế"
+parents = [
+  { unit = "H25.22", from = "2025-07-01", to = "2026-01-01" },
+  { unit = "plan" },
+]
+calendar = "mine"
+apology = "soon"
+
+[[procedure]]
+code = "1.002600"
+effective_from = "2025-07-01"
+vi = "Cấp số tiếp nhận"
+en = "Receipt number"
+field = "Mỹ phẩm"
+phases = ["10 working_day", "40 day"]
+after_supplement = "restart"
+payment_stops_clock = true
+steps = [{ unit = "H44.22.01", term = "4 hour" }]
+
+[[apology]]
+code = "soon"
+effective_from = "2025-07-01"
+vi = "Trong bốn giờ làm việc"
+letter_by = "4 hour after"
+reschedulings = 2
+
+[[reason]]
+code = "flood"
+effective_from = "2025-07-01"
+vi = "Lũ lụt"
+objective = true
+
+[[definition]]
+code = "latest"
+effective_from = "2025-07-01"
+cohort = "processed"
+compared_by = "date"
+promise = "latest"
+exits = "ignored"
+second_supplement = "late-always"
+
+[[target]]
+code = "plan.on-time"
+effective_from = "2025-07-01"
+source = "Kế hoạch 12/KH-SYT"
+clause = "II.3"
+metric = "on_time_rate"
+comparator = ">="
+threshold = "0.985"
+denominator = "received"
+from = "2025-01-01"
+to = "2025-12-31"
+
+[[report_period]]
+code = "mid-month"
+effective_from = "2025-07-01"
+vi = "Chốt ngày 14"
+cut_off_day = 15
+"#;
+
+#[test]
+fn a_file_becomes_rules_of_every_kind_in_its_order() {
+    let rules = Rules::parse(OTHERS).unwrap();
+    let kinds: Vec<RuleKind> = rules.publications.iter().map(|p| p.rule.kind()).collect();
+    let in_file = RuleKind::ALL.map(|(kind, _)| kind);
+    assert_eq!(kinds, in_file[1..]);
+    let [unit, procedure, apology, reason, definition, target, period] = rules.publications.as_slice() else {
+        panic!("{kinds:?}")
+    };
+    let day = |text: &str| Date::parse(text).unwrap();
+    assert!(rules.publications.iter().all(|p| p.effective_from == day("2025-07-01")));
+    let Rule::Unit(unit) = &unit.rule else { panic!() };
+    assert_eq!((unit.calendar.as_deref(), unit.apology.as_deref()), (Some("mine"), Some("soon")));
+    assert_eq!(unit.parents[0].to, Some(day("2026-01-01")));
+    assert_eq!((&*unit.parents[1].unit, unit.parents[1].from), ("plan", None));
+    let Rule::Procedure(procedure) = &procedure.rule else { panic!() };
+    assert_eq!(procedure.phases, [Term::WorkingDays(10), Term::Days(40)]);
+    assert_eq!((procedure.after_supplement, procedure.payment_stops_clock), (AfterSupplement::Restart, true));
+    assert_eq!(procedure.steps, [StepTerm { unit: "H44.22.01".into(), term: Term::Hours(4) }]);
+    let Rule::Apology(apology) = &apology.rule else { panic!() };
+    assert_eq!((apology.letter_by, apology.reschedulings), (LetterBy::WorkingHoursAfter(4), 2));
+    assert!(matches!(&reason.rule, Rule::Reason(reason) if reason.objective && reason.names.vi == "Lũ lụt"));
+    let Rule::Definition(definition) = &definition.rule else { panic!() };
+    assert_eq!((definition.id, definition.judges_exits), ("", false), "its code is that of the publication");
+    let Rule::Target(target) = &target.rule else { panic!() };
+    assert_eq!((target.comparator, target.threshold, target.unit.is_none()), (Comparator::AtLeast, 9850, true));
+    assert!(matches!(&period.rule, Rule::ReportPeriod(period) if period.cut_off_day == 15));
+}
+
+#[test]
+fn every_kind_is_read_strictly() {
+    let check = |from: &str, to: &str, expected: &str| {
+        assert!(OTHERS.contains(from), "{from}");
+        let fault = Rules::parse(&OTHERS.replacen(from, to, 1)).unwrap_err();
+        let said = fault.text();
+        assert!(said.vi.starts_with(&format!("dòng {}: ", fault.line)) && fault.what.vi != fault.what.en, "{said:?}");
+        assert!(said.en.starts_with(expected), "{}", said.en);
+    };
+    check("[[unit]]", "[[units]]", "line 3: units: there is no such key; the keys are format, calendar, unit, ");
+    check("code = \"H44.22\"", "", "line 3: code: is required");
+    check("\"H44.22\"", "\"H44\\u0000\"", "line 3: a code has 1 to 200 bytes");
+    check("\"2025-07-01\"", "\"2025-02-29\"", "line 5: effective_from: must be a date in quotes");
+    check("effective_from = \"2025-07-01\"", "", "line 3: effective_from: is required");
+    check("vi = \"Sở Y tế\"", "", "line 3: vi: is required");
+    check("{ unit = \"plan\" }", "{ unti = \"plan\" }", "line 9: unti: there is no such key");
+    check("to = \"2026-01-01\"", "to = \"2024-01-01\"", "line 3: 2024-01-01 comes before 2025-07-01");
+    check("phases = [", "term = \"3 day\"\nphases = [", "line 21: phases: say term or phases, not both");
+    check("\"40 day\"", "\"40 days\"", "line 20: phases: must be a term such as \"3 working_day\"");
+    check("\"40 day\"", "\"10001 day\"", "line 20: phases: must be a term");
+    check("\"40 day\"", "\"+4 day\"", "line 20: phases: must be a term");
+    check("\"4 hour\"", "\"0 hour\"", "line 23: term: must be a term");
+    check("\"restart\"", "\"again\"", "line 21: after_supplement: must be one of resume, restart");
+    check(
+        "payment_stops_clock = true",
+        "payment_stops_clock = 1",
+        "line 22: payment_stops_clock: must be true or false",
+    );
+    check("4 hour after", "4 hour before", "line 29: letter_by: must be \"appointment_date\", or as");
+    check("reschedulings = 2", "reschedulings = -1", "line 30: reschedulings: must be a whole number from 0 to");
+    check("objective = true", "objective = \"yes\"", "line 36: objective: must be true or false");
+    check("\"processed\"", "\"decided\"", "line 38: the cohort `decided` needs the promise");
+    check("\"late-always\"", "\"late\"", "line 45: second_supplement: must be one of ignored, late-while-waiting, ");
+    check("\">=\"", "\"<\"", "line 53: comparator: must be one of >, >=, =");
+    for share in ["1.0001", "0.98765", "98.5", ".5", "0.", "-0", "1e0"] {
+        check("0.985", share, "line 54: threshold: must be a text from");
+    }
+    check("to = \"2025-12-31\"", "to = \"2024-12-31\"", "line 47: 2024-12-31 comes before 2025-01-01");
+    check("cut_off_day = 15", "cut_off_day = 29", "line 63: cut_off_day: must be a whole number from 1 to 28");
+}
+
+#[test]
+fn a_version_stands_once_in_a_file() {
+    let twice = format!(
+        "{OTHERS}\n[[reason]]\ncode = \"flood\"\neffective_from = \"2025-07-01\"\nvi = \"Lũ\"\nobjective = false\n"
+    );
+    let said = Rules::parse(&twice).unwrap_err().text();
+    assert_eq!(
+        said.en,
+        "line 65: the reason flood effective from 2025-07-01 stands in line 32 already; say each version once"
+    );
+    let later = twice.replace("\"2025-07-01\"\nvi = \"Lũ\"", "\"2025-08-01\"\nvi = \"Lũ\"");
+    assert_eq!(Rules::parse(&later).unwrap().publications.len(), 8);
+}
+
+#[test]
+fn what_a_unit_names_must_be_there() {
+    let rules = Rules::parse(OTHERS).unwrap();
+    let fault = |known: &str| rules.check_names(|_, code| code == known).unwrap_err();
+    assert_eq!(
+        fault("").text().en,
+        "line 11: calendar: there is no calendar mine; publish it before or in the same file"
+    );
+    // The policy stands in the same file.
+    assert_eq!(rules.check_names(|kind, code| kind == RuleKind::Calendar && code == "mine"), Ok(()));
+    assert_eq!(fault("soon").line, 11);
+}
+
+fn reads_as_itself(publication: &Publication) {
+    let text = render(publication);
+    let read = Rules::parse(&text).unwrap_or_else(|fault| panic!("{}\n{text}", fault.text().en));
+    assert_eq!(read.publications, std::slice::from_ref(publication), "{text}");
+    assert_eq!(render(&read.publications[0]), text);
+}
+
+#[test]
+fn the_built_in_set_is_whole_and_reads_as_itself() {
+    let set = sets().remove(0);
+    assert_eq!(set.name, "vietnam-1");
+    let since = Date::parse("2016-01-01").unwrap();
+    for publication in &set.publications {
+        assert_eq!(publication.effective_from, since, "{}", publication.code);
+        reads_as_itself(publication);
+    }
+    let of = |kind: RuleKind| set.publications.iter().filter(|p| p.rule.kind() == kind).count();
+    let counts = RuleKind::ALL.map(|(kind, _)| of(kind));
+    // Units: `*`, and the four whose plans are there. Definitions: those of every directory need no publication.
+    assert_eq!(counts, [1, 5, 15, 3, 15, 0, 23, 2]);
+    let built_in = Rules::parse(include_str!("../../../engine/rules/vietnam-1.toml")).unwrap();
+    assert_eq!(built_in.check_names(|_, _| false), Ok(()), "what it names is in it");
+    assert!(WorkingTime::new(vietnam(), Zone::VIETNAM).is_ok());
+}
+
+#[test]
+fn built_in_definitions_can_be_written() {
+    for definition in DEFINITIONS {
+        let rule = Rule::Definition(Definition { id: "", ..definition });
+        reads_as_itself(&Publication { code: definition.id.into(), effective_from: Date::EARLIEST, rule });
+    }
+}
+
+/// A text that says something, with what TOML must escape among it.
+fn said() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-zạ-ỹ \"'\\\\#=\\[\\]\n\t\r\u{7f}\u{1}]{0,12}[a-z\"\\\\]", "[\\PC]{0,8}[đ.]"]
+}
+
+fn code() -> impl Strategy<Value = dunghen_engine::rules::Code> {
+    "[ -~đ]{0,10}[A-Z0-9]".prop_map(|text| text.as_str().into())
+}
+
+fn day() -> impl Strategy<Value = Date> {
+    (Date::EARLIEST.0..=Date::LATEST.0).prop_map(Date)
+}
+
+fn names() -> impl Strategy<Value = Names> {
+    (said(), prop_oneof![Just(String::new()), said()]).prop_map(|(vi, en)| Names { vi, en })
+}
+
+fn term() -> impl Strategy<Value = Term> {
+    (0..4, 0_u32..=10_000).prop_map(|(unit, n)| match unit {
+        0 => Term::Hours(n.max(1)),
+        1 => Term::WorkingDays(n),
+        2 => Term::Days(n),
+        _ => Term::Months(n),
+    })
+}
+
+fn spans() -> impl Strategy<Value = Vec<Span>> {
+    // Ascending minutes, two of which make a span.
+    proptest::collection::btree_set(0_i64..=1440, 0..5).prop_map(|minutes| {
+        let minutes: Vec<i64> = minutes.into_iter().collect();
+        minutes.chunks_exact(2).map(|m| Span { from: m[0] * 60_000, to: m[1] * 60_000 }).collect()
+    })
+}
+
+fn calendar() -> impl Strategy<Value = Calendar> {
+    let hours = spans().prop_filter("office hours", |hours| !hours.is_empty());
+    let reception = proptest::array::uniform7(spans());
+    let days = proptest::collection::btree_map(0_i32..400, (said(), said(), 0_usize..3), 0..6);
+    let first = Date::EARLIEST.0..Date::LATEST.0 - 400;
+    (first, proptest::array::uniform6(any::<bool>()), hours, reception, 0_i64..=1440, days).prop_map(
+        |(first, off, hours, reception, cut_off, days)| {
+            let mut weekly_days_off = [false; 7];
+            weekly_days_off[..6].copy_from_slice(&off);
+            let day = |n: &i32| Date(first + n);
+            let weekly = |n: &i32| weekly_days_off[day(n).weekday() as usize];
+            let (worked, off): (Vec<_>, Vec<_>) = days.into_iter().partition(|(n, _)| weekly(n) && n % 2 == 0);
+            Calendar {
+                code: "c".to_owned(),
+                effective_from: Date(first),
+                first: Date(first),
+                last: Date(first + 400),
+                weekly_days_off,
+                days_off: off
+                    .into_iter()
+                    .map(|(n, (vi, en, kind))| DayOff { date: day(&n), vi, en, kind: DayOffKind::ALL[kind] })
+                    .collect(),
+                working_days: worked.into_iter().map(|(n, (vi, en, _))| WorkedDay { date: day(&n), vi, en }).collect(),
+                hours,
+                reception,
+                cut_off: cut_off * 60_000,
+            }
+        },
+    )
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let parent = (code(), proptest::option::of(day()), proptest::option::of(day())).prop_map(|(unit, a, b)| {
+        let (from, to) = if a.zip(b).is_some_and(|(a, b)| a > b) { (b, a) } else { (a, b) };
+        Parent { unit, from, to }
+    });
+    let unit =
+        (names(), proptest::collection::vec(parent, 0..3), proptest::option::of(code()), proptest::option::of(code()))
+            .prop_map(|(names, parents, calendar, apology)| Rule::Unit(Unit { names, parents, calendar, apology }));
+    let step = (code(), term()).prop_map(|(unit, term)| StepTerm { unit, term });
+    let procedure = (
+        names(),
+        proptest::option::of(code()),
+        proptest::collection::vec(term(), 0..4),
+        any::<(bool, bool)>(),
+        proptest::collection::vec(step, 0..3),
+    )
+        .prop_map(|(names, field, phases, (restarts, payment_stops_clock), steps)| {
+            let after_supplement = if restarts { AfterSupplement::Restart } else { AfterSupplement::Resume };
+            Rule::Procedure(Procedure { names, field, phases, after_supplement, payment_stops_clock, steps })
+        });
+    let apology = (names(), 0..3, 0_u32..=10_000, 0_u32..=1000).prop_map(|(names, kind, n, reschedulings)| {
+        let letter_by = match kind {
+            0 => LetterBy::WorkingDaysBefore(n % 3),
+            1 => LetterBy::WorkingDaysAfter(n),
+            _ => LetterBy::WorkingHoursAfter(n),
+        };
+        Rule::Apology(Apology { names, letter_by, reschedulings })
+    });
+    let reason = (names(), any::<bool>()).prop_map(|(names, objective)| Rule::Reason(Reason { names, objective }));
+    let definition = (0_usize..4, 0_usize..2, 0_usize..2, any::<bool>(), 0_usize..3).prop_map(|(a, b, c, d, e)| {
+        Rule::Definition(Definition {
+            id: "",
+            cohort: choices::COHORTS[a].0,
+            compared_by: choices::COMPARED_BY[b].0,
+            judged: choices::PROMISES[c].0,
+            judges_exits: d,
+            second_supplement: choices::SECOND_SUPPLEMENTS[e].0,
+        })
+    });
+    let target = (
+        said(),
+        said(),
+        code(),
+        0_usize..3,
+        0_u32..=10_000,
+        code(),
+        proptest::option::of(code()),
+        day(),
+        day(),
+        said(),
+    )
+        .prop_map(|(source, clause, metric, sign, threshold, denominator, unit, a, b, note)| {
+            Rule::Target(Target {
+                source,
+                clause,
+                metric,
+                comparator: Comparator::ALL[sign].0,
+                threshold,
+                denominator,
+                unit,
+                from: a.min(b),
+                to: a.max(b),
+                note,
+            })
+        });
+    let period =
+        (names(), 1_u32..=28).prop_map(|(names, cut_off_day)| Rule::ReportPeriod(ReportPeriod { names, cut_off_day }));
+    prop_oneof![unit, procedure, apology, reason, definition, target, period]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_reads_as_the_same(code in code(), effective_from in day(), rule in rule()) {
+        reads_as_itself(&Publication { code, effective_from, rule });
+    }
+
+    #[test]
+    fn a_calendar_that_is_written_reads_as_the_same(calendar in calendar()) {
+        reads_as_itself(&Publication::of_calendar(calendar));
+    }
+}
