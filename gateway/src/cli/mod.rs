@@ -11,6 +11,7 @@ mod record;
 mod report;
 mod serve;
 mod simulate;
+mod tracking;
 mod verify;
 mod watch;
 
