@@ -276,7 +276,10 @@ pub fn summary(explained: &Explained, zone: &Zone) -> Text {
             _ => ("–", Text::same("–")),
         };
         let unit = explained.unit.map(|unit| &**unit);
-        super::due::head(due, Moment::Instant(explained.received), zone, &term, calendar, unit)
+        let head = super::due::head(due, Moment::Instant(explained.received), zone, &term, calendar, unit);
+        // What desks and letters said later is another matter.
+        let by_rules = Text::new("Tính theo quy định khi tiếp nhận:", "As the rules gave it at the reception:");
+        Text::joined([&by_rules, &head], "\n")
     };
     let mut lines = match &explained.term {
         ExplainedTerm::NoCalendar => vec![unreckoned(
