@@ -656,8 +656,8 @@ mod tests {
         let codes: BTreeSet<&Code> = stories.iter().flatten().map(|t| &t.statement.dossier).collect();
         assert_eq!(codes.len(), stories.iter().filter(|s| !s.is_empty()).count(), "codes are unique");
         for (flag, n) in dunghen_engine::dossier::Flag::ALL.iter().zip(planted.extras.flags) {
-            // No simulated desk promises a day before the reception, and none corrects.
-            let never = ["DUE_BEFORE_RECEPTION", "DUE_CORRECTED_LATE"].contains(&flag.name());
+            // No simulated desk promises a day before the reception, none corrects, and none knows the rules of a directory.
+            let never = ["DUE_BEFORE_RECEPTION", "DUE_CORRECTED_LATE", "DUE_DIFFERS"].contains(&flag.name());
             assert_eq!(n == 0, never, "{}: {n}", flag.name());
         }
     }
