@@ -18,4 +18,5 @@ mod scenarios_grpc;
 mod simulate;
 mod streams;
 mod support;
+mod tracking;
 mod wabo;

@@ -304,11 +304,11 @@ fn own_event(object: &mut Object, event_type: EventType, dossier: &str) -> Event
     }
 }
 
-fn time(at: Option<&WireTimestamp>) -> Value {
+pub(crate) fn time(at: Option<&WireTimestamp>) -> Value {
     at.and_then(wire::instant).map_or(Value::Null, |t| Value::String(t.to_string()))
 }
 
-fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }
 }
 
@@ -601,8 +601,13 @@ pub fn detail(answer: &pb::GetDossierResponse) -> Value {
             "missed_at": time(p.missed_at.as_ref()),
             "missed_at_instant": time(p.missed_at_instant.as_ref()),
             "current": p.current,
+            "held_by": text(&p.held_by),
+            "held_by_instant": text(&p.held_by_instant),
         })
     });
+    out.insert("holder".into(), text(&answer.holder));
+    out.insert("step_due".into(), time(answer.step_due.as_ref()));
+    out.insert("step_due_date".into(), text(&answer.step_due_date));
     out.insert("promises".into(), promises.collect());
     out.insert("obligations".into(), answer.obligations.iter().map(|o| Value::Object(obligation(o))).collect());
     out.insert("history".into(), answer.history.iter().map(record).collect());

@@ -367,7 +367,7 @@ impl SupervisorService for Services {
         let wanted = Arc::clone(&code);
         let detail = ask(move || engine.detail(&wanted, as_of)).await?.map_err(|e| status::of_log(&e))?;
         let unknown = || status::of_rejection(&Rejection::DossierUnknown(code), &self.zone());
-        Ok(Response::new(wire::detail(&detail.ok_or_else(unknown)?, &self.zone())))
+        Ok(Response::new(wire::detail(&detail.ok_or_else(unknown)?, request.explain, &self.zone())))
     }
 
     async fn list_obligations(

@@ -272,7 +272,7 @@ impl Dossier {
     /// Keys and rules are those of the reception that stands.
     fn settle(&mut self) {
         let received = self.entries.iter().find(|e| matches!(self.stands(e).map(|e| e.act), Some(Act::Received(_))));
-        let told_at = received.map(|e| self.correction_of(e.position).map_or(e.position, |c| c.position));
+        let told_at = received.map(|e| self.told_at(e.position));
         if let Some(reception) = told_at.and_then(|at| self.receptions.iter().find(|r| r.position == at)).cloned() {
             self.follow(reception);
         }

@@ -14,6 +14,7 @@ mod report;
 mod rulebook;
 mod serve;
 mod simulate;
+mod tracking;
 mod verify;
 mod watch;
 

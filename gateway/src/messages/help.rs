@@ -108,6 +108,8 @@ pub const HELP: &[(&str, &str, &str)] = &[
     // dossier
     ("dossier", "", "Mọi điều về một hồ sơ"),
     ("dossier", "code", "Mã hồ sơ, đúng nguyên văn"),
+    ("dossier", "slip", "Phiếu kiểm soát: ai giữ hồ sơ ở từng bước, và từng bước có đúng hạn không"),
+    ("dossier", "why", "Vì sao hạn trả là ngày đó: quy định áp dụng, từng ngày, từng lần chờ và từng văn bản xin lỗi"),
     ("dossier", "format", "Cách in câu trả lời: table hoặc json"),
     // obligations
     ("obligations", "", "Nghĩa vụ xin lỗi đã phát sinh và dự kiến"),

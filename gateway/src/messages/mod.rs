@@ -12,6 +12,7 @@
 pub mod calls;
 pub mod commands;
 pub mod directory;
+pub mod dossier;
 pub mod due;
 pub mod format;
 pub mod help;

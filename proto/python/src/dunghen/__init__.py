@@ -13,6 +13,7 @@ from dunghen.answers import (
     Rates,
     Receipt,
     Record,
+    SlipStep,
     Verdict,
 )
 from dunghen.client import Client
@@ -62,6 +63,7 @@ __all__ = [
     "Refused",
     "Rejected",
     "Returned",
+    "SlipStep",
     "Stopped",
     "SupplementRequested",
     "Supplemented",
