@@ -1,4 +1,4 @@
-//! Everything that is asked: rates, obligations, worklists. Folds over the log, kept in memory.
+//! Everything that is asked: rates, targets, obligations, worklists. Folds over the log, kept in memory.
 //!
 //! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
 //! again from the log at any time with the same result.
@@ -8,6 +8,7 @@ mod form;
 mod list;
 mod obligation;
 mod rates;
+pub(crate) mod targets;
 
 pub use crate::time::Moment;
 pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
@@ -17,6 +18,7 @@ pub use obligation::{
     obligations,
 };
 pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQuery, Verdict};
+pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetYear, TargetsAnswer, met};
 
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use crate::rules::{ComparedBy, Definition, Rulebook};
