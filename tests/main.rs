@@ -17,4 +17,5 @@ mod scenarios_grpc;
 mod simulate;
 mod streams;
 mod support;
+mod targets;
 mod wabo;
