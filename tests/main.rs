@@ -18,5 +18,6 @@ mod scenarios_grpc;
 mod simulate;
 mod streams;
 mod support;
+mod targets;
 mod tracking;
 mod wabo;

@@ -1,5 +1,9 @@
 //! The JSON of the contract: events in, answers out. Field names and their order are what others script against.
 
+mod targets;
+
+pub use targets::targets;
+
 use crate::{pb, wire};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation, ViolationKind,

@@ -12,7 +12,7 @@ use dunghen_engine::rules::{DEFINITIONS, Definition, RuleKind};
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::{
     Filter, FormKey, FormQuery, GroupKey, ListQuery, Moment, ObligationCursor, ObligationFilter, ObligationQuery,
-    OutcomeFilter, RatesQuery, StateFilter,
+    OutcomeFilter, RatesQuery, StateFilter, TargetQuery,
 };
 use dunghen_engine::{Batch, Engine, Mode, Receipt, Refused, ReplayFilter};
 use std::sync::Arc;
@@ -299,6 +299,27 @@ impl SupervisorService for Services {
         let engine = Arc::clone(&self.engine);
         let answer = ask(move || engine.form(&query)).await?;
         Ok(Response::new(wire::form(by, &answer)))
+    }
+
+    async fn list_targets(
+        &self,
+        request: Request<pb::ListTargetsRequest>,
+    ) -> Result<Response<pb::ListTargetsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
+        let year = match request.year {
+            0 => None,
+            1..=9999 => Some(request.year),
+            _ => return Err(status::bad_question("year", &questions::no_year())),
+        };
+        let (code, unit) = (wire::code(&request.code), wire::code(&request.unit));
+        let query = TargetQuery { code, year, unit, as_of: self.as_of(request.as_of)? };
+        let engine = Arc::clone(&self.engine);
+        let answer = ask(move || engine.targets(&query)).await?;
+        if !request.code.is_empty() && answer.targets.is_empty() {
+            return Err(status::bad_question("code", &questions::no_target(&request.code)));
+        }
+        Ok(Response::new(wire::targets(&answer, &self.zone())))
     }
 
     async fn list_dossiers(

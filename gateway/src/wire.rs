@@ -1,5 +1,9 @@
 //! Between the messages of the schemas and the engine's own types. Form only; what an event means is the engine's.
 
+mod targets;
+
+pub use targets::targets;
+
 use crate::{messages, pb, rules, tracking};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation,

@@ -4,6 +4,7 @@
 //! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
 //! effect in every later query.
 
+mod targets;
 mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};

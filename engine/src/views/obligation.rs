@@ -136,7 +136,7 @@ pub fn obligations<'a>(
 
 /// The obligation that a dossier is heading for at `c`: open, not waiting, its newest promise neither missed nor
 /// answered by a letter. A worklist, never a figure.
-fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Obligation> {
+pub(super) fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Obligation> {
     if !by_date.is_open(c) || by_date.is_waiting(c) {
         return None;
     }

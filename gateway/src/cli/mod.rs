@@ -14,6 +14,7 @@ mod report;
 mod rulebook;
 mod serve;
 mod simulate;
+mod targets;
 mod tracking;
 mod verify;
 mod watch;
@@ -66,6 +67,8 @@ enum Command {
     Rates(ask::RatesArgs),
     /// Official form II.06a and the scores of Decision 766 and PAR INDEX, for any period.
     Report(report::ReportArgs),
+    /// Targets, year by year: met or not, and how many dossiers may still be late.
+    Targets(targets::TargetsArgs),
     /// Worklists, and the dossiers behind a figure.
     Dossiers(ask::DossiersArgs),
     /// All about one dossier.
@@ -290,6 +293,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Import(args) => import::run(args, lang).await,
         Command::Rates(args) => ask::rates(args, lang).await,
         Command::Report(args) => report::run(args, lang).await,
+        Command::Targets(args) => targets::run(args, lang).await,
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,

@@ -97,6 +97,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("report par-index", "tiers", "Tệp bậc điểm, thay cho các bậc có sẵn"),
     ("report par-index", "full", "Điểm tối đa của mỗi tiêu chí [mặc định: 1, hoặc theo tệp]"),
     ("report par-index", "format", "Cách in"),
+    // targets
+    ("targets", "", "Chỉ tiêu theo từng năm: đạt hay không, và còn bao nhiêu hồ sơ được trễ"),
+    ("targets", "code", "Chỉ chỉ tiêu này"),
+    ("targets", "year", "Chỉ năm này [mặc định: mọi năm hiệu lực, nhiều nhất mười năm sắp tới]"),
+    ("targets", "unit", "Đánh giá cho đơn vị này và các đơn vị dưới nó, thay cho đơn vị của chỉ tiêu"),
     // dossiers
     ("dossiers", "", "Danh sách việc cần làm, và các hồ sơ đằng sau một con số"),
     ("dossiers", "state", "open, waiting, late, due-soon, apology-pending, apology-missing, ended hoặc returned"),

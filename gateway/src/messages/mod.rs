@@ -24,6 +24,7 @@ mod refusals;
 pub mod report;
 pub mod rules;
 pub mod tables;
+pub mod targets;
 pub mod usage;
 
 pub use lang::{Lang, of_arguments};
