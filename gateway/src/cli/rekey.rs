@@ -24,7 +24,7 @@ pub(super) struct RekeyArgs {
     reason: String,
     #[command(flatten)]
     target: Target,
-    /// How to print the summary.
+    /// How to print the answer.
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
