@@ -36,7 +36,7 @@ format = 1
 code = "2.01"
 effective_from = "2025-01-01"
 vi = "Thủ tục thử"
-term = "1 working_day"
+term = "4 hour"
 after_supplement = "restart"
 payment_stops_clock = true
 "#;
@@ -514,7 +514,7 @@ fn drop_fields(record: &mut Value, fields: &[&str]) {
 /// The comparison has teeth: it sees every change that matters, and none that does not.
 #[test]
 fn the_recount_sees_what_matters() {
-    const POPULATIONS: u64 = 12;
+    const POPULATIONS: u64 = 20;
     let seed = 5157;
     let mut zones = Zones::default();
     let mut seen: BTreeMap<&str, u64> = TELLING.iter().map(|(rule, _)| (*rule, 0)).collect();
