@@ -50,9 +50,8 @@ impl Answers for Grpc {
         let directory = tempfile::tempdir().unwrap();
         let server = Server::start_with(directory.path(), &["--time-zone", home.name()]);
         let source = self.runtime.block_on(server.connect());
-        if !rules.is_empty() {
-            let tables: Vec<String> = rules.iter().map(render).collect();
-            let file = format!("format = 1\n\n{}", tables.join("\n"));
+        // What names another rule comes behind it: the scenario's unit its calendar and its policy.
+        for file in rules.iter().map(render) {
             let published = self.runtime.block_on(source.publish(pb::PublishRequest { file, dry_run: false }));
             published.map_err(|status| status.message().to_owned())?;
         }

@@ -3,10 +3,10 @@
 
 use super::{Failure, Format, Target, format_or_default, output};
 use dunghen::messages::{Lang, commands};
-use dunghen::{pb, wire};
+use dunghen::{pb, rules, wire};
 use dunghen_engine::dossier::{Code, Due, Event, Statement};
 use dunghen_engine::time::Date;
-use dunghen_engine::{Clock, Options, Purpose, SystemClock};
+use dunghen_engine::{Clock, Purpose, SystemClock};
 use serde_json::json;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -91,7 +91,7 @@ pub(super) async fn run(args: RekeyArgs, lang: Lang) -> Result<u8, Failure> {
     if wrong == right {
         return Err(Failure::usage(commands::same_code()));
     }
-    let source = args.target.open(Options::new(Purpose::Write), lang).await?;
+    let source = args.target.open(rules::options(Purpose::Write), lang).await?;
     let request = pb::GetDossierRequest { dossier: wrong.to_owned(), ..pb::GetDossierRequest::default() };
     let detail = source.get_dossier(request).await.map_err(|s| Failure::status(&s))?;
     let told = standing(&detail.history).ok_or_else(|| Failure::failed(commands::newer_server()))?;
