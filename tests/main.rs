@@ -11,6 +11,7 @@ mod languages;
 mod recount;
 mod recount_test;
 mod refusals;
+mod rules;
 mod rules_of_the_house;
 mod scenario;
 mod scenarios_grpc;
