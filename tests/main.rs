@@ -12,6 +12,7 @@ mod languages;
 mod recount;
 mod recount_test;
 mod refusals;
+mod rules;
 mod rules_of_the_house;
 mod scenario;
 mod scenarios_grpc;

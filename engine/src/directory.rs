@@ -24,7 +24,7 @@ const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// It is not there, and was not to be made.
-    #[error("there is no data directory at {}; `dunghen serve`, `import` or `record` makes one", .0.display())]
+    #[error("there is no data directory at {}; `dunghen serve`, `import`, `record` or `publish` makes one", .0.display())]
     Missing(PathBuf),
     /// It holds other things, and was not made by this program.
     #[error("{} is not empty and no data directory; name a new or an empty place", .0.display())]

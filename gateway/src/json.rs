@@ -27,7 +27,7 @@ const ENGINE_FIELDS: [&str; 8] = [
 ];
 
 /// What a rule is called among the types of records.
-const PUBLISHED: &str = "Published";
+pub const PUBLISHED: &str = "Published";
 
 /// A line of NDJSON, read.
 #[derive(Debug)]

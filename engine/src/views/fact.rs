@@ -55,7 +55,7 @@ pub(super) fn judged(timeline: &Timeline, definition: Definition, c: Timestamp) 
 }
 
 /// The due that any event carried last by `c`, and when the first one did: what overwrites the promise elsewhere.
-fn latest(row: &Row, timeline: &Timeline, c: Timestamp) -> Option<(Timestamp, Due)> {
+pub(super) fn latest(row: &Row, timeline: &Timeline, c: Timestamp) -> Option<(Timestamp, Due)> {
     let until = timeline.end.map_or(c, |e| e.at.min(c));
     let mut carried: Vec<(Timestamp, u64, Due)> = row
         .dossier

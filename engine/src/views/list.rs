@@ -1,11 +1,11 @@
 //! Worklists, and the dossiers behind a figure.
 
-use super::fact::{Fact, Zones, judged};
+use super::fact::{Fact, Zones, judged, latest};
 use super::obligation::{ObligationState, obligations};
 use super::rates::{Verdict, judge};
 use super::{Filter, Moment, Row, Views, Window};
 use crate::dossier::{Code, Due, Flags, Timeline};
-use crate::rules::Definition;
+use crate::rules::{Definition, Judged};
 use crate::time::{Timestamp, Zone};
 
 /// Where a dossier stands at the cut.
@@ -177,7 +177,8 @@ pub struct Why {
     pub verdict: Verdict,
     /// The moment that puts it into a period.
     pub moment: Timestamp,
-    /// The promise that was judged: its number, when it ends, and when it was missed, if by the cut.
+    /// The promise that was judged: its number (0 of a due that is judged whatever promise it made), when it ends, and when
+    /// it was missed, if by the cut.
     pub promise: Option<(u32, Due, Option<Timestamp>)>,
     /// When the clock stopped, if it ended by the cut.
     pub stopped_at: Option<Timestamp>,
@@ -191,6 +192,8 @@ fn why_of(row: &Row, timeline: &Timeline, definition: Definition, zones: Zones<'
         let index = timeline.promises.iter().position(|p| std::ptr::eq(p, promise)).unwrap_or(0);
         (u32::try_from(index + 1).unwrap_or(u32::MAX), promise.due, promise.missed.filter(|m| *m <= c))
     });
+    let latest = || latest(row, timeline, c).map(|(_, due)| (0, due, Some(fact.missed).filter(|m| *m <= c)));
+    let promise = if definition.judged == Judged::Latest { latest() } else { promise };
     let stopped_at = timeline.end.filter(|e| e.at <= c).map(|e| e.stopped);
     Some(Why { verdict, moment, promise, stopped_at })
 }

@@ -130,8 +130,13 @@ async fn follow(source: &Source, head: u64) -> Result<dunghen::source::Records, 
     source.replay(pb::ReplayRequest { from_position, follow: true, ..pb::ReplayRequest::default() }).await
 }
 
-/// An event on one line: when, what, which dossier, and what did not fit.
+/// An event on one line: when, what, which dossier, and what did not fit; of a rule, which version.
 fn event_line(record: &pb::Record, zone: &Zone, lang: Lang) -> String {
+    if let Some(rule) = &record.published {
+        let at = record.recorded_at.as_ref().and_then(wire::instant);
+        let at = at.map_or_else(String::new, |t| output::local(t, zone, lang));
+        return format!("{at}  {:<20} {} {} {}", json::PUBLISHED, rule.kind, rule.code, rule.version);
+    }
     let event = record.event.clone().unwrap_or_default();
     let at = event.occurred_at.as_ref().and_then(wire::instant);
     let at = at.map_or_else(String::new, |t| output::local(t, zone, lang));

@@ -16,8 +16,12 @@ pub fn directory(error: &DirectoryError) -> Text {
         DirectoryError::Missing(path) => {
             let path = path.display();
             Text::new(
-                format!("không có thư mục dữ liệu tại {path}; lệnh `dunghen serve`, `import` hoặc `record` sẽ tạo"),
-                format!("there is no data directory at {path}; `dunghen serve`, `import` or `record` makes one"),
+                format!(
+                    "không có thư mục dữ liệu tại {path}; lệnh `dunghen serve`, `import`, `record` hoặc `publish` sẽ tạo"
+                ),
+                format!(
+                    "there is no data directory at {path}; `dunghen serve`, `import`, `record` or `publish` makes one"
+                ),
             )
         }
         DirectoryError::NotEmpty(path) => {

@@ -83,26 +83,31 @@ pub fn why(why: &Why, zone: &Zone) -> Text {
         }
         None => (0, Text::default(), Text::default()),
     };
+    // A definition that takes whatever due came last judges no promise of the dossier's.
+    let promise = match number {
+        0 => Text::new("hạn ghi sau cùng", "the latest due"),
+        number => Text::new(format!("lời hẹn {number}"), format!("promise {number}")),
+    };
     match why.verdict {
         Verdict::Early => Text::new(
-            format!("Trước hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
-            format!("Early: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
+            format!("Trước hạn: xong lúc {}, {} là {}.", stopped.vi, promise.vi, due.vi),
+            format!("Early: the clock stopped at {}, {} was {}.", stopped.en, promise.en, due.en),
         ),
         Verdict::OnDue => Text::new(
-            format!("Đúng hạn: xong lúc {}, lời hẹn {number} là {}.", stopped.vi, due.vi),
-            format!("On due: the clock stopped at {}, promise {number} was {}.", stopped.en, due.en),
+            format!("Đúng hạn: xong lúc {}, {} là {}.", stopped.vi, promise.vi, due.vi),
+            format!("On due: the clock stopped at {}, {} was {}.", stopped.en, promise.en, due.en),
         ),
         Verdict::OnTimeAndOpen => Text::new(
-            format!("Trong hạn: đang giải quyết, lời hẹn {number} là {}.", due.vi),
-            format!("On time so far: in progress, promise {number} is {}.", due.en),
+            format!("Trong hạn: đang giải quyết, {} là {}.", promise.vi, due.vi),
+            format!("On time so far: in progress, {} is {}.", promise.en, due.en),
         ),
         Verdict::Late => Text::new(
-            format!("Quá hạn: lời hẹn {number} là {}, trễ hẹn từ {}.", due.vi, missed.vi),
-            format!("Late: promise {number} was {}, missed at {}.", due.en, missed.en),
+            format!("Quá hạn: {} là {}, trễ hẹn từ {}.", promise.vi, due.vi, missed.vi),
+            format!("Late: {} was {}, missed at {}.", promise.en, due.en, missed.en),
         ),
         Verdict::LateBySupplement => Text::new(
-            "Quá hạn: đang chờ bổ sung sau hơn một lần yêu cầu (Quyết định 766).",
-            "Late: waiting for papers after more than one request (Decision 766).",
+            "Quá hạn theo định nghĩa này: đã yêu cầu bổ sung hơn một lần.",
+            "Late by this definition: papers were asked for more than once.",
         ),
         Verdict::NoDeadline => Text::new("Không có hạn trả.", "No promise was given."),
     }
