@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod corrections;
 mod crash;
 mod due;
 mod failing;
@@ -18,4 +19,6 @@ mod scenarios_grpc;
 mod simulate;
 mod streams;
 mod support;
+mod targets;
+mod tracking;
 mod wabo;

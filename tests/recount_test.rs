@@ -5,12 +5,12 @@
 use crate::recount::population::Population;
 use crate::recount::time::{DAY, Tick, text, tick};
 use crate::recount::{Bound, COLUMNS, INTEGERS, Question, Recount};
-use crate::scenario::{self, Answer, Answers, Integers, read_all, shuffled};
+use crate::scenario::{self, Answer, Answers, Integers, Look, read_all, shuffled};
 use dunghen::rules::{self, Rules};
 use dunghen::{json, pb, wire};
 use dunghen_engine::dossier::{Command, Statement};
 use dunghen_engine::log::{MemoryLog, genesis};
-use dunghen_engine::rules::definition;
+use dunghen_engine::rules::{Publication, definition};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Filter, FormKey, FormQuery, GroupKey, Moment, RatesQuery};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, ReplayFilter};
@@ -345,7 +345,8 @@ fn the_engine_counts_as_the_recount_does_thousands_of_times() {
 struct Recounted(Option<Recount>);
 
 impl Answers for Recounted {
-    fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String> {
+    fn load(&mut self, home: Zone, rules: &[Publication], statements: &[Statement]) -> Result<(), String> {
+        assert!(rules.is_empty(), "what rules make of an event is not recounted");
         // No engine takes part: a record is the statement and its place.
         let lines = (0..).zip(statements).map(|(position, statement)| {
             let event = Some(wire::event(statement));
@@ -359,6 +360,10 @@ impl Answers for Recounted {
         let question = recounted(question);
         let answer = self.0.as_ref().ok_or("nothing was loaded")?.rates(&question);
         Ok(read(&answer, "groups", &question.by, &INTEGERS))
+    }
+
+    fn look(&mut self, _: &scenario::Question) -> Result<Look, String> {
+        Err("the recount makes figures, no lists".to_owned())
     }
 
     fn form(&mut self, question: &scenario::Question) -> Result<Answer, String> {
@@ -406,7 +411,8 @@ fn the_recount_gives_the_figures_of_every_scenario() {
     let scenarios = read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios")).unwrap();
     let mut checked = 0;
     let mut failures = Vec::new();
-    for scenario in &scenarios {
+    // What rules make of an event is not recounted.
+    for scenario in scenarios.iter().filter(|s| s.rules.is_empty()) {
         let report = scenario.check(&scenario.statements, &mut Recounted(None));
         checked += report.checked;
         failures.extend(report.failures);

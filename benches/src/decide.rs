@@ -117,7 +117,7 @@ pub(crate) fn run(args: &DecideArgs) -> Result<(), Failure> {
         match args.format {
             Format::Table => print(&format!("{name:28} {median:8.0} ns median {p99:8.0} ns p99"))?,
             Format::Json => {
-                answer.push(json!({"decision": name, "runs": runs.len(), "median_ns": median, "p99_ns": p99}))
+                answer.push(json!({"decision": name, "runs": runs.len(), "median_ns": median, "p99_ns": p99}));
             }
         }
     }

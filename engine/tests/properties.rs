@@ -9,15 +9,17 @@
 mod common;
 
 use common::{
-    Answer, DAY, HOME, HOUR, TestClock, at, code, command, engine_over, identity, memory, records_in, recount, send,
+    Answer, DAY, HOME, HOUR, TestClock, at, code, command, engine_over, identity, memory, records_in, recount,
+    rule_set, send,
 };
+use dunghen_engine::calendar::{Calendar, Term};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Flags, Outcome, Reckoned, Rejection, Restated, Statement,
     late_event_id,
 };
 use dunghen_engine::log::{EventLog, Log, MemoryLog, inspect};
 use dunghen_engine::record::Record;
-use dunghen_engine::rules::{Cohort, DEFINITIONS};
+use dunghen_engine::rules::{Apology, Cohort, DEFINITIONS, LetterBy, Procedure, Publication, Rule, Unit};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
     Figure, Figures, Filter, FormFigures, FormKey, FormQuery, GroupKey, KeyValue, ListQuery, Moment, OutcomeFilter,
@@ -298,6 +300,31 @@ fn check_same(engine: &Engine, recounted: &Views, every: usize, first: usize) ->
     Ok(())
 }
 
+/// Everything of [`rule_set`] told otherwise, from after the histories on.
+fn later_rules() -> Vec<Publication> {
+    let later = Date::parse("2026-01-01").unwrap();
+    let other = |publication: Publication| {
+        let rule = match publication.rule {
+            Rule::Calendar(calendar) => {
+                let (working_days, weekly_days_off) = (Vec::new(), [true, true, true, true, true, true, false]);
+                return Publication::of_calendar(Calendar {
+                    effective_from: later,
+                    days_off: Vec::new(),
+                    working_days,
+                    weekly_days_off,
+                    ..calendar
+                });
+            }
+            Rule::Unit(unit) => Rule::Unit(Unit { apology: Some(code("hours")), ..unit }),
+            Rule::Procedure(procedure) => Rule::Procedure(Procedure { phases: vec![Term::Months(1)], ..procedure }),
+            Rule::Apology(policy) => Rule::Apology(Apology { letter_by: LetterBy::WorkingDaysAfter(7), ..policy }),
+            rule => rule,
+        };
+        Publication { effective_from: later, rule, ..publication }
+    };
+    rule_set().publications.into_iter().map(other).collect()
+}
+
 fn submit(engine: &Engine, sent: &Sent) -> Vec<Answer> {
     engine.record(Batch { commands: sent.commands.clone(), mode: sent.mode }).unwrap()
 }
@@ -351,6 +378,27 @@ proptest! {
                 prop_assert_eq!(statement.event_id, late_event_id(&statement.dossier, promise));
             }
         }
+    }
+
+    /// Rules that count from a later day on change nothing that was received before it, whenever they are published; nor
+    /// does anything that has been published already, said once more.
+    #[test]
+    fn a_later_publication_changes_nothing(history in history(), every in 1..4_usize) {
+        let (clock, other_clock) = (TestClock::at(start()), TestClock::at(start()));
+        let (engine, other) = (engine_over(&memory(), &clock), engine_over(&memory(), &other_clock));
+        for (i, sent) in history.iter().enumerate() {
+            clock.set(sent.now);
+            other_clock.set(sent.now);
+            submit(&engine, sent);
+            if i % every == 0 {
+                other.publish(later_rules(), code("")).unwrap();
+                other.publish(rule_set().publications, code("")).unwrap();
+            }
+            submit(&other, sent);
+        }
+        prop_assert_eq!(all_figures(&engine), all_figures(&other));
+        prop_assert_eq!(all_lists(&engine), all_lists(&other));
+        prop_assert!(other.position() > engine.position());
     }
 
     /// A restart changes no answer, and what is sent again gets its first receipt.

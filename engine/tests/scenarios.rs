@@ -8,19 +8,19 @@ use dunghen_engine::dossier::{
     Code, Command, Decision, Dossier, Event, Proposal, Rejection, Restated, Statement, decide, overdue,
 };
 use dunghen_engine::log::{MemoryLog, genesis};
-use dunghen_engine::rules::{Rulebook, definition};
+use dunghen_engine::rules::{Publication, RESOLVED, Rulebook, definition};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
-    FormAnswer, FormFigures, FormKey, FormQuery, GroupKey, Moment, RatesAnswer, RatesQuery, Row, Views,
+    FormAnswer, FormFigures, FormKey, FormQuery, GroupKey, ListQuery, Moment, Page, RatesAnswer, RatesQuery, Row, Views,
 };
-use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt};
-use scenario::{Answer, Answers, Integers, Question, Scenario, shuffled};
+use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
+use scenario::{Answer, Answers, Integers, Look, Question, Scenario, shuffled};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 /// How many expectations there are at least, each counted once a run. A file that goes missing must not go unnoticed.
-const AT_LEAST: usize = 3250;
+const AT_LEAST: usize = 4300;
 /// Seeds of the orders in which the events are recorded besides the written one.
 const SEEDS: [u64; 5] = [1, 2, 3, 5157, 766];
 
@@ -62,6 +62,29 @@ fn query(question: &Question) -> Result<RatesQuery, String> {
         filter: filter.clone(),
         zone: *zone,
     })
+}
+
+fn list_query(question: &Question) -> ListQuery {
+    ListQuery {
+        state: None,
+        outcome: None,
+        definition: RESOLVED,
+        from: None,
+        to: None,
+        as_of: question.as_of.unwrap_or(Moment::Instant(now())),
+        due_within_ms: 0,
+        filter: question.filter.clone(),
+        zone: None,
+        page_size: 2,
+        after: None,
+    }
+}
+
+fn seen(page: Page) -> Result<Look, String> {
+    match page.items.as_slice() {
+        [item] => Ok(Look { due: item.due, flags: item.flags.names().into_iter().map(str::to_owned).collect() }),
+        items => Err(format!("{} dossiers", items.len())),
+    }
 }
 
 fn answer(rates: &RatesAnswer) -> Answer {
@@ -132,8 +155,11 @@ impl Folded {
 }
 
 impl Answers for Folded {
-    fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String> {
+    fn load(&mut self, home: Zone, rules: &[Publication], statements: &[Statement]) -> Result<(), String> {
         *self = Folded { rules: Rulebook::new(home), views: Views::new(home), ..Folded::new(self.lates) };
+        for publication in rules {
+            self.rules.publish(publication.clone(), None).map_err(|e| e.to_string())?;
+        }
         for statement in statements {
             let dossier = self.dossiers.get(&statement.dossier);
             let proposals = match decide(dossier, &command(statement), now(), &self.rules) {
@@ -154,6 +180,10 @@ impl Answers for Folded {
 
     fn rates(&mut self, question: &Question) -> Result<Answer, String> {
         Ok(answer(&self.views.rates(&query(question)?)))
+    }
+
+    fn look(&mut self, question: &Question) -> Result<Look, String> {
+        seen(self.views.list(&list_query(question)))
     }
 
     fn form(&mut self, question: &Question) -> Result<Answer, String> {
@@ -177,10 +207,11 @@ struct Whole {
 }
 
 impl Answers for Whole {
-    fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String> {
+    fn load(&mut self, home: Zone, rules: &[Publication], statements: &[Statement]) -> Result<(), String> {
         let genesis = genesis("scenario");
         let log = Box::new(MemoryLog::new(genesis));
-        let options = Options { clock: Arc::new(Standing), ..Options::new(Purpose::Write) };
+        let rule_sets = vec![RuleSet { name: "scenario", publications: rules.to_vec() }];
+        let options = Options { clock: Arc::new(Standing), rule_sets, ..Options::new(Purpose::Write) };
         let engine = Engine::over(log, genesis, home, options).map_err(|e| e.to_string())?;
         let size = if self.sent == Sent::Together { statements.len() } else { 1 };
         for group in statements.chunks(size) {
@@ -203,6 +234,11 @@ impl Answers for Whole {
         Ok(answer(&engine.rates(&query(question)?)))
     }
 
+    fn look(&mut self, question: &Question) -> Result<Look, String> {
+        let engine = self.engine.as_ref().ok_or("nothing was loaded")?;
+        seen(engine.list(&list_query(question)))
+    }
+
     fn form(&mut self, question: &Question) -> Result<Answer, String> {
         let engine = self.engine.as_ref().ok_or("nothing was loaded")?;
         Ok(form_answer(&engine.form(&form_query(question)?)))
@@ -223,8 +259,7 @@ fn run(name: &str, fresh: &dyn Fn() -> Box<dyn Answers>) {
         let order = seed.map_or_else(|| "as written".to_owned(), |seed| format!("shuffled by {seed}"));
         let mut checked = 0;
         for scenario in scenarios() {
-            let statements =
-                seed.map_or_else(|| scenario.statements.clone(), |seed| shuffled(&scenario.statements, seed));
+            let statements = scenario.in_order(seed);
             assert_eq!(statements.len(), scenario.statements.len(), "no event is lost");
             let report = scenario.check(&statements, &mut *fresh());
             checked += report.checked;
@@ -263,7 +298,9 @@ fn an_engine_gives_the_figures_event_by_event() {
 fn shuffling_keeps_what_must_be_kept() {
     for scenario in scenarios() {
         let written = &scenario.statements;
-        assert!(SEEDS.into_iter().any(|seed| shuffled(written, seed) != *written), "{}", scenario.file);
+        let dossiers: std::collections::BTreeSet<&Code> = written.iter().map(|s| &s.dossier).collect();
+        let moved = SEEDS.into_iter().any(|seed| shuffled(written, seed) != *written);
+        assert!(moved || dossiers.len() < 3, "{}", scenario.file);
         for seed in SEEDS {
             let other = shuffled(written, seed);
             let codes: std::collections::BTreeSet<&Code> = written.iter().map(|s| &s.dossier).collect();
@@ -305,7 +342,7 @@ fn a_correction_moves_a_dossier_to_its_new_row() {
     let scenarios = scenarios();
     let population = scenarios.iter().find(|s| s.file == "population.txt").expect("the population");
     let mut whole = Whole { sent: Sent::Together, engine: None };
-    whole.load(population.home, &population.statements).expect("accepted");
+    whole.load(population.home, &[], &population.statements).expect("accepted");
     let engine = whole.engine.expect("an engine");
     let day = |text: &str| Moment::Date(Date::parse(text).expect(text));
     let quarter = FormQuery {

@@ -1,5 +1,9 @@
 //! The JSON of the contract: events in, answers out. Field names and their order are what others script against.
 
+mod targets;
+
+pub use targets::targets;
+
 use crate::{pb, wire};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation, ViolationKind,
@@ -304,11 +308,11 @@ fn own_event(object: &mut Object, event_type: EventType, dossier: &str) -> Event
     }
 }
 
-fn time(at: Option<&WireTimestamp>) -> Value {
+pub(crate) fn time(at: Option<&WireTimestamp>) -> Value {
     at.and_then(wire::instant).map_or(Value::Null, |t| Value::String(t.to_string()))
 }
 
-fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }
 }
 
@@ -559,6 +563,9 @@ pub fn obligations(answer: &pb::ListObligationsResponse) -> Value {
         out.insert("due".into(), time(row.due.as_ref()));
         out.insert("due_date".into(), text(&row.due_date));
         out.insert("window_closed".into(), json!(row.window_closed));
+        out.insert("left_working_ms".into(), json!(row.left_working_ms));
+        out.insert("reason_code".into(), text(&row.reason_code));
+        out.insert("objective".into(), json!(row.objective));
         Value::Object(out)
     });
     json!({
@@ -598,8 +605,13 @@ pub fn detail(answer: &pb::GetDossierResponse) -> Value {
             "missed_at": time(p.missed_at.as_ref()),
             "missed_at_instant": time(p.missed_at_instant.as_ref()),
             "current": p.current,
+            "held_by": text(&p.held_by),
+            "held_by_instant": text(&p.held_by_instant),
         })
     });
+    out.insert("holder".into(), text(&answer.holder));
+    out.insert("step_due".into(), time(answer.step_due.as_ref()));
+    out.insert("step_due_date".into(), text(&answer.step_due_date));
     out.insert("promises".into(), promises.collect());
     out.insert("obligations".into(), answer.obligations.iter().map(|o| Value::Object(obligation(o))).collect());
     out.insert("history".into(), answer.history.iter().map(record).collect());

@@ -13,4 +13,5 @@ pub mod services;
 pub mod source;
 pub mod status;
 mod streams;
+pub mod tracking;
 pub mod wire;

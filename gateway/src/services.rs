@@ -12,7 +12,7 @@ use dunghen_engine::rules::{DEFINITIONS, Definition, RuleKind};
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::{
     Filter, FormKey, FormQuery, GroupKey, ListQuery, Moment, ObligationCursor, ObligationFilter, ObligationQuery,
-    OutcomeFilter, RatesQuery, StateFilter,
+    OutcomeFilter, RatesQuery, StateFilter, TargetQuery,
 };
 use dunghen_engine::{Batch, Engine, Mode, Receipt, Refused, ReplayFilter};
 use std::sync::Arc;
@@ -301,6 +301,27 @@ impl SupervisorService for Services {
         Ok(Response::new(wire::form(by, &answer)))
     }
 
+    async fn list_targets(
+        &self,
+        request: Request<pb::ListTargetsRequest>,
+    ) -> Result<Response<pb::ListTargetsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.reach(request.min_position, &metadata).await?;
+        let year = match request.year {
+            0 => None,
+            1..=9999 => Some(request.year),
+            _ => return Err(status::bad_question("year", &questions::no_year())),
+        };
+        let (code, unit) = (wire::code(&request.code), wire::code(&request.unit));
+        let query = TargetQuery { code, year, unit, as_of: self.as_of(request.as_of)? };
+        let engine = Arc::clone(&self.engine);
+        let answer = ask(move || engine.targets(&query)).await?;
+        if !request.code.is_empty() && answer.targets.is_empty() {
+            return Err(status::bad_question("code", &questions::no_target(&request.code)));
+        }
+        Ok(Response::new(wire::targets(&answer, &self.zone())))
+    }
+
     async fn list_dossiers(
         &self,
         request: Request<pb::ListDossiersRequest>,
@@ -367,7 +388,7 @@ impl SupervisorService for Services {
         let wanted = Arc::clone(&code);
         let detail = ask(move || engine.detail(&wanted, as_of)).await?.map_err(|e| status::of_log(&e))?;
         let unknown = || status::of_rejection(&Rejection::DossierUnknown(code), &self.zone());
-        Ok(Response::new(wire::detail(&detail.ok_or_else(unknown)?, &self.zone())))
+        Ok(Response::new(wire::detail(&detail.ok_or_else(unknown)?, request.explain, &self.zone())))
     }
 
     async fn list_obligations(
@@ -393,7 +414,7 @@ impl SupervisorService for Services {
             after: obligation_token(&request.page_token)?,
         };
         let engine = Arc::clone(&self.engine);
-        let page = ask(move || engine.obligations(&query)).await?;
+        let page = ask(move || engine.obligations(&query)).await?.map_err(|e| status::of_log(&e))?;
         let next = page.next.map(|(deadline, code, promise)| format!("{}/{promise}/{code}", deadline.0));
         Ok(Response::new(pb::ListObligationsResponse {
             obligations: page.items.iter().map(|item| wire::dossier_obligation(item, &self.zone())).collect(),

@@ -157,6 +157,21 @@ impl Source {
         .into_inner())
     }
 
+    /// Asks for the targets in their years.
+    ///
+    /// # Errors
+    /// If the question cannot be answered.
+    pub async fn list_targets(&self, request: pb::ListTargetsRequest) -> Result<pb::ListTargetsResponse, Status> {
+        Ok(match self {
+            Source::Local(services) => SupervisorService::list_targets(services, Request::new(request)).await,
+            Source::Remote(channel) => {
+                let client = SupervisorServiceClient::new(channel.clone());
+                client.max_decoding_message_size(MESSAGE_BYTES).list_targets(request).await
+            }
+        }?
+        .into_inner())
+    }
+
     /// Asks for a page of dossiers.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! Between the messages of the schemas and the engine's own types. Form only; what an event means is the engine's.
 
-use crate::{messages, pb, rules};
+mod targets;
+
+pub use targets::targets;
+
+use crate::{messages, pb, rules, tracking};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation,
     ViolationKind,
@@ -9,7 +13,7 @@ use dunghen_engine::record::{Logged, Record};
 use dunghen_engine::rules::Publication;
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
-    Figure, Figures, FormAnswer, FormFigures, FormKey, Group, GroupKey, Item, Moment, Obligation, ObligationItem,
+    self, Figure, Figures, FormAnswer, FormFigures, FormKey, Group, GroupKey, Item, Moment, Obligation, ObligationItem,
     RatesAnswer, Verdict, Why,
 };
 use dunghen_engine::{Detail, Receipt};
@@ -623,7 +627,7 @@ pub fn form(by: FormKey, answer: &FormAnswer) -> pb::GetFormResponse {
     }
 }
 
-fn due_fields(due: Option<Due>, home: &Zone) -> (Option<WireTimestamp>, String) {
+pub(crate) fn due_fields(due: Option<Due>, home: &Zone) -> (Option<WireTimestamp>, String) {
     let date = match due {
         Some(Due::Date(d)) => d.to_string(),
         _ => String::new(),
@@ -706,12 +710,15 @@ pub fn dossier_obligation(item: &ObligationItem, home: &Zone) -> pb::DossierObli
         due_date,
         obligation: Some(obligation(&item.obligation)),
         window_closed: item.window_closed,
+        left_working_ms: item.left_ms,
+        reason_code: text(&item.reason_code),
+        objective: item.objective,
     }
 }
 
-/// All about a dossier as the schemas have it.
+/// All about a dossier as the schemas have it, with why it is due when it is if that was asked for.
 #[must_use]
-pub fn detail(detail: &Detail, home: &Zone) -> pb::GetDossierResponse {
+pub fn detail(detail: &Detail, explain: bool, home: &Zone) -> pb::GetDossierResponse {
     let promises = detail.promises.iter().map(|p| {
         let (due, due_date) = due_fields(Some(p.due), home);
         pb::Promise {
@@ -722,8 +729,12 @@ pub fn detail(detail: &Detail, home: &Zone) -> pb::GetDossierResponse {
             missed_at: p.missed_at.map(timestamp),
             missed_at_instant: p.missed_at_instant.map(timestamp),
             current: p.current,
+            held_by: text(&p.held_by),
+            held_by_instant: text(&p.held_by_instant),
         }
     });
+    let (step_due, step_due_date) = due_fields(detail.slip.step_due(), home);
+    let explained = explain.then(|| views::explain(&detail.dossier, &detail.history, home, detail.as_of)).flatten();
     pb::GetDossierResponse {
         dossier: Some(dossier(&detail.item, home)),
         promises: promises.collect(),
@@ -732,6 +743,11 @@ pub fn detail(detail: &Detail, home: &Zone) -> pb::GetDossierResponse {
         position: detail.position,
         as_of: Some(timestamp(detail.as_of)),
         time_zone: home.name().to_owned(),
+        holder: text(&detail.slip.holder),
+        step_due,
+        step_due_date,
+        slip: tracking::slip(&detail.slip, home),
+        explanation: explained.map(|why| tracking::explanation(&why, home)),
     }
 }
 

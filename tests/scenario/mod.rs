@@ -7,12 +7,14 @@
 //! A file is loaded once, as one population. To ask about a single dossier, every dossier gets a procedure of its own,
 //! named after its code; so the same question works through every door that has the filter `procedure`.
 
+mod law;
 mod parse;
 mod shuffle;
 
 pub(crate) use shuffle::shuffled;
 
-use dunghen_engine::dossier::{Code, Statement};
+use dunghen_engine::dossier::{Code, Due, Statement};
+use dunghen_engine::rules::Publication;
 use dunghen_engine::time::Zone;
 use dunghen_engine::views::{Filter, Moment};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,17 +27,23 @@ pub(crate) const DEFINITIONS: [&str; 6] =
 
 /// Who is asked.
 pub(crate) trait Answers {
-    /// Begins anew with an empty log in the zone `home`, and records the statements in this order.
+    /// Begins anew with an empty log in the zone `home` and these rules in force, and records the statements in this order.
     ///
     /// # Errors
     /// What was said of the first statement that was not accepted.
-    fn load(&mut self, home: Zone, statements: &[Statement]) -> Result<(), String>;
+    fn load(&mut self, home: Zone, rules: &[Publication], statements: &[Statement]) -> Result<(), String>;
 
     /// Answers a question about rates.
     ///
     /// # Errors
     /// Why there is no answer.
     fn rates(&mut self, question: &Question) -> Result<Answer, String>;
+
+    /// What a list shows of the one dossier that passes the filter.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn look(&mut self, question: &Question) -> Result<Look, String>;
 
     /// Answers a question for form II.06a, which has a period and one key; its definition is [`FORM`].
     ///
@@ -46,6 +54,18 @@ pub(crate) trait Answers {
 
 /// What stands for a definition in a question for the form.
 pub(crate) const FORM: &str = "ii-06a";
+
+/// Flags that depend on when an event was recorded: all of a scenario is recorded afterwards, one by one or together.
+const WHEN_RECORDED: [&str; 2] = ["RECORDED_LATE", "REPORTED_AFTER_PROMISE"];
+
+/// What a list shows of a dossier.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// The current promise.
+    pub(crate) due: Option<Due>,
+    /// The flags of all its events, by name.
+    pub(crate) flags: Vec<String>,
+}
 
 /// A question, as the command line would put it.
 #[derive(Clone, Debug)]
@@ -92,6 +112,8 @@ pub(crate) struct Scenario {
     pub(crate) home: Zone,
     /// The histories, in the order in which they are written.
     pub(crate) statements: Vec<Statement>,
+    /// The rules in force; none if the scenario names none.
+    pub(crate) rules: Vec<Publication>,
     /// What must come out.
     expectations: Vec<Expectation>,
 }
@@ -108,6 +130,10 @@ struct Expectation {
 enum Wanted {
     /// What the definition says of the one dossier.
     Letter(Letter),
+    /// The current promise of the one dossier.
+    Due(Option<Due>),
+    /// The flags of the one dossier, but for those that tell when something was recorded.
+    Flags(Vec<String>),
     /// The obligations of the one dossier.
     Apology(Obligations),
     /// How the one dossier came into the form, and what became of it, by the names of the two columns; none if it is not
@@ -281,15 +307,34 @@ impl Scenario {
         parse::scenario(file, text)
     }
 
+    /// The statements in another order in which they may be recorded, or as they are written. Where rules are in force
+    /// there is no other: what they make of an event depends on what was known when it was recorded.
+    pub(crate) fn in_order(&self, seed: Option<u64>) -> Vec<Statement> {
+        match seed {
+            Some(seed) if self.rules.is_empty() => shuffled(&self.statements, seed),
+            _ => self.statements.clone(),
+        }
+    }
+
     /// Records the statements in this order, then checks every expectation.
     pub(crate) fn check(&self, statements: &[Statement], answers: &mut dyn Answers) -> Report {
         let mut report = Report::default();
-        if let Err(why) = answers.load(self.home, statements) {
+        if let Err(why) = answers.load(self.home, &self.rules, statements) {
             report.failures.push(format!("{} ({}): not accepted: {why}", self.file, self.title));
             return report;
         }
         for expectation in &self.expectations {
             let Expectation { line, question, wanted } = expectation;
+            let dossier = question.filter.procedure.as_ref().or(question.filter.field.as_ref());
+            let dossier = dossier.and_then(|p| p.strip_prefix("only-"));
+            let whom = dossier.map_or_else(|| "all dossiers".to_owned(), |code| format!("dossier {code}"));
+            if matches!(wanted, Wanted::Due(_) | Wanted::Flags(_)) {
+                report.checked += 1;
+                let found = answers.look(question).and_then(|look| wanted.seen(&look));
+                let place = format!("{}:{line} ({}), {whom}", self.file, self.title);
+                report.failures.extend(found.err().map(|what| format!("{place}\n    {what}")));
+                continue;
+            }
             let is_form = question.definition == FORM;
             let answer = if is_form { answers.form(question) } else { answers.rates(question) };
             let found = match answer {
@@ -301,8 +346,6 @@ impl Scenario {
                 Err(why) => vec![format!("no answer: {why}")],
             };
             let (file, title) = (&self.file, &self.title);
-            let dossier = question.filter.procedure.as_deref().and_then(|p| p.strip_prefix("only-"));
-            let whom = dossier.map_or_else(|| "all dossiers".to_owned(), |code| format!("dossier {code}"));
             let place = format!("{file}:{line} ({title}), {whom}: {question}");
             report.failures.extend(found.into_iter().map(|what| format!("{place}\n    {what}")));
         }
@@ -311,6 +354,23 @@ impl Scenario {
 }
 
 impl Wanted {
+    /// What a list must show.
+    fn seen(&self, look: &Look) -> Result<(), String> {
+        let same = match self {
+            Wanted::Due(due) => look.due == *due,
+            Wanted::Flags(flags) => {
+                let of_recording = |flag: &&String| WHEN_RECORDED.contains(&flag.as_str());
+                let mut shown: Vec<&String> = look.flags.iter().filter(|f| !of_recording(f)).collect();
+                let mut wanted: Vec<&String> = flags.iter().collect();
+                shown.sort();
+                wanted.sort();
+                shown == wanted
+            }
+            _ => false,
+        };
+        if same { Ok(()) } else { Err(format!("expected {self:?}, got {look:?}")) }
+    }
+
     /// Where an answer differs from what is wanted. Adds to `checked` how much was compared.
     fn differences(&self, answer: &Answer, checked: &mut usize) -> Vec<String> {
         let mut differences = Vec::new();
@@ -321,6 +381,8 @@ impl Wanted {
             }
         };
         match self {
+            // Looked at before there was an answer.
+            Wanted::Due(_) | Wanted::Flags(_) => {}
             Wanted::Letter(wanted) => {
                 let got = Letter::of(&answer.total);
                 let total = &answer.total;

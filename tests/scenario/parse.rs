@@ -1,5 +1,6 @@
 //! Reads the text of a scenario, line by line. What it does not know it refuses, with file and line.
 
+use super::law::Law;
 use super::{DEFINITIONS, Expectation, FORM, Letter, Obligations, Question, Scenario, Value, Wanted, procedure_of};
 use dunghen_engine::dossier::{Code, Due, Event, Outcome, Restated, Statement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
@@ -94,6 +95,9 @@ struct Reader<'a> {
     zone: Option<Zone>,
     year: Option<i32>,
     unit: Option<Code>,
+    law: Law,
+    /// The dossiers that follow a procedure of the head; they are asked for by their field.
+    under: Vec<Code>,
     block: Block,
     dossiers: Vec<Code>,
     statements: Vec<Statement>,
@@ -137,6 +141,10 @@ impl Reader<'_> {
         }
         match &self.block {
             Block::Head => self.head(first, words),
+            Block::Dossier(code, _) if first == "due" || first == "flags" => {
+                let code = code.clone();
+                self.looked_at(number, &code, first, words)
+            }
             Block::Dossier(code, _) if first == "expect" => {
                 let code = code.clone();
                 self.expect(number, &code, words)
@@ -154,12 +162,12 @@ impl Reader<'_> {
     }
 
     fn finish(self) -> Result<Scenario, String> {
-        let Reader { file, title, zone, statements, expectations, .. } = self;
+        let Reader { file, title, zone, statements, expectations, law, .. } = self;
         if expectations.is_empty() {
             return Err("nothing is expected in this file".to_owned());
         }
         let empty = |wanted: &Wanted| match wanted {
-            Wanted::Letter(_) | Wanted::Apology(_) | Wanted::Columns(_) => false,
+            Wanted::Letter(_) | Wanted::Due(_) | Wanted::Flags(_) | Wanted::Apology(_) | Wanted::Columns(_) => false,
             Wanted::Total(figures) => figures.is_empty(),
             Wanted::Rows(rows) => rows.is_empty(),
         };
@@ -169,7 +177,8 @@ impl Reader<'_> {
         }
         let title = title.ok_or("`title` is missing")?;
         let home = zone.ok_or("`zone` is missing")?;
-        Ok(Scenario { file: file.to_owned(), title, home, statements, expectations })
+        let rules = law.publications();
+        Ok(Scenario { file: file.to_owned(), title, home, rules, statements, expectations })
     }
 
     fn head(&mut self, name: &str, mut words: Words<'_>) -> Result<(), String> {
@@ -184,6 +193,23 @@ impl Reader<'_> {
                 self.year.replace(year).is_some()
             }
             "unit" => self.unit.replace(words.next("the unit")?.into()).is_some(),
+            "off" | "worked" => {
+                while words.0.peek().is_some() {
+                    let Some(Moment::Date(date)) = self.when(&mut words, &[])? else {
+                        return Err("days, please".into());
+                    };
+                    if name == "off" { self.law.off(date) } else { self.law.worked(date) }
+                }
+                return Ok(());
+            }
+            "procedure" | "step" | "apology" => {
+                let rest: Vec<&str> = words.0.collect();
+                return match name {
+                    "procedure" => self.law.procedure(&rest),
+                    "step" => self.law.step(&rest),
+                    _ => self.law.apology(&rest),
+                };
+            }
             _ => return Err(format!("`{name}` is not understood here")),
         };
         if again {
@@ -216,6 +242,11 @@ impl Reader<'_> {
             "annul" | "correct" => self.correction(&dossier, channel, verb == "correct", &mut words)?,
             _ => self.told(&dossier, channel, verb, &mut words)?,
         };
+        if let Event::Received { field: Some(_), .. } = &event
+            && !self.under.contains(&dossier)
+        {
+            self.under.push(dossier.clone());
+        }
         // The same file gives the same ids, so that a run can be compared with another.
         let name = format!("{}\n{dossier}\n{}", self.file, self.statements.len());
         let event_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
@@ -250,7 +281,7 @@ impl Reader<'_> {
 
     /// The moment of an event; one without a time happened at 09:00.
     fn occurred(&self, words: &mut Words<'_>) -> Result<Timestamp, String> {
-        match self.when(words, &["stops", "refused", "without", "no", "due", "to", "->"])? {
+        match self.when(words, &["stops", "refused", "without", "no", "due", "to", "under", "->"])? {
             Some(Moment::Instant(t)) => Ok(t),
             Some(Moment::Date(d)) => wall_clock(self.home()?, d, OFFICE_HOUR_MS),
             None => Err("the date is missing".to_owned()),
@@ -272,13 +303,20 @@ impl Reader<'_> {
             "in" => {
                 let due = if words.take("no") {
                     words.take("due").then_some(None).ok_or("`no` what?")?
-                } else {
-                    words.take("due").then_some(()).ok_or("say `due` and when, or `no due`")?;
+                } else if words.take("due") {
                     Some(self.due(words)?)
+                } else if words.0.peek() == Some(&"under") {
+                    None
+                } else {
+                    return Err("say `due` and when, or `no due`".to_owned());
                 };
-                let procedure = Some(procedure_of(dossier));
                 let unit = if words.take("at") { words.next("the unit")?.into() } else { unit };
-                Event::Received { unit, procedure, field: None, channel, due, applicant_kind: None }
+                let (procedure, field) = if words.take("under") {
+                    (Some(words.next("the procedure")?.into()), Some(procedure_of(dossier)))
+                } else {
+                    (Some(procedure_of(dossier)), None)
+                };
+                Event::Received { unit, procedure, field, channel, due, applicant_kind: None }
             }
             "ask" => Event::SupplementRequested { items: Vec::new(), reason_code: None },
             "sup" => Event::Supplemented { due: self.new_due(words)? },
@@ -303,7 +341,8 @@ impl Reader<'_> {
             "reject" => Event::Rejected { unit: Some(unit), reason_code: None },
             "forward" => {
                 words.take("to").then_some(()).ok_or("say `to` and the unit")?;
-                Event::Forwarded { to_unit: words.next("the unit")?.into(), step_due: None }
+                let to_unit = words.next("the unit")?.into();
+                Event::Forwarded { to_unit, step_due: self.new_due(words)? }
             }
             _ => return Err(format!("`{verb}` is not understood here")),
         };
@@ -376,7 +415,7 @@ impl Reader<'_> {
 
     fn expect(&mut self, line: usize, dossier: &Code, mut words: Words<'_>) -> Result<(), String> {
         let mut question = self.question(&mut words)?;
-        question.filter.procedure = Some(procedure_of(dossier));
+        question.filter = self.only(dossier);
         let before = self.expectations.len();
         for word in words.0 {
             let (name, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not understood here"))?;
@@ -402,6 +441,40 @@ impl Reader<'_> {
             return Err("nothing is expected here".to_owned());
         }
         Ok(())
+    }
+
+    /// `due 28/4 [as of MOMENT]`, `due none`: the current promise; `flags DUE_DIFFERS`, `flags none`: of all its events.
+    fn looked_at(&mut self, line: usize, dossier: &Code, what: &str, mut words: Words<'_>) -> Result<(), String> {
+        let wanted = if what == "due" {
+            Wanted::Due(if words.take("none") { None } else { Some(self.due(&mut words)?) })
+        } else {
+            let mut flags = Vec::new();
+            while let Some(flag) = words.0.next_if(|w| *w != "as") {
+                flags.extend((flag != "none").then(|| flag.to_owned()));
+            }
+            Wanted::Flags(flags)
+        };
+        let as_of = if words.take("as") {
+            words.take("of").then_some(()).ok_or("say `as of`")?;
+            Some(self.when(&mut words, &[])?.ok_or("as of what?")?)
+        } else {
+            None
+        };
+        let filter = self.only(dossier);
+        let (definition, by) = (String::new(), Vec::new());
+        let question = Question { definition, from: None, to: None, as_of, by, zone: None, filter };
+        self.expectations.push(Expectation { line, question, wanted });
+        words.end()
+    }
+
+    /// The filter that only this dossier passes.
+    fn only(&self, dossier: &str) -> Filter {
+        let own = Some(procedure_of(dossier));
+        if self.under.iter().any(|d| &**d == dossier) {
+            Filter { field: own, ..Filter::default() }
+        } else {
+            Filter { procedure: own, ..Filter::default() }
+        }
     }
 
     fn figures(&mut self, line: usize, mut words: Words<'_>) -> Result<(), String> {
@@ -440,7 +513,7 @@ impl Reader<'_> {
             if !self.dossiers.iter().any(|d| &**d == code) {
                 return Err(format!("dossier {code} is not told before"));
             }
-            question.filter.procedure = Some(procedure_of(code));
+            question.filter = self.only(code);
         }
         if words.take("channel") {
             question.filter.channel = Some(words.next("the channel")?.into());
@@ -481,7 +554,7 @@ impl Reader<'_> {
             match &mut expectation.wanted {
                 Wanted::Rows(rows) => rows.push((key.clone(), figures.clone())),
                 Wanted::Total(all) => all.extend(figures.iter().cloned()),
-                Wanted::Letter(_) | Wanted::Apology(_) | Wanted::Columns(_) => {
+                Wanted::Letter(_) | Wanted::Due(_) | Wanted::Flags(_) | Wanted::Apology(_) | Wanted::Columns(_) => {
                     return Err("no row can follow here".to_owned());
                 }
             }

@@ -7,7 +7,7 @@ use super::event::{Event, Reckoned, Statement};
 use super::state::{Act, Dossier, Entry};
 use super::timeline::{Comparison, Timeline};
 use crate::calendar::{AfterSupplement, WorkingTime};
-use crate::rules::{Pinned, Procedure, Rulebook, unit_within};
+use crate::rules::{Pinned, Procedure, Rulebook};
 use crate::time::{Due, Moment, Timestamp, Zone};
 
 /// What the rules make of a statement about a dossier, if it is the first about it or one more.
@@ -51,9 +51,7 @@ fn of_event(
         }
         (Event::Forwarded { to_unit, .. }, Some((dossier, _))) => {
             dossier.pinned.procedure().zip(dossier.pinned.working_time.as_ref()).and_then(|(procedure, working)| {
-                let mine = procedure.steps.iter().filter(|s| unit_within(to_unit, &s.unit));
-                let nearest = mine.max_by_key(|s| s.unit.len())?;
-                working.due(Moment::Instant(occurred_at), &[nearest.term]).ok()
+                working.due(Moment::Instant(occurred_at), &[procedure.step_term(to_unit)?]).ok()
             })
         }
         _ => None,

@@ -272,7 +272,7 @@ impl Dossier {
     /// Keys and rules are those of the reception that stands.
     fn settle(&mut self) {
         let received = self.entries.iter().find(|e| matches!(self.stands(e).map(|e| e.act), Some(Act::Received(_))));
-        let told_at = received.map(|e| self.correction_of(e.position).map_or(e.position, |c| c.position));
+        let told_at = received.map(|e| self.told_at(e.position));
         if let Some(reception) = told_at.and_then(|at| self.receptions.iter().find(|r| r.position == at)).cloned() {
             self.follow(reception);
         }
@@ -282,6 +282,12 @@ impl Dossier {
     fn correction_of(&self, position: u64) -> Option<&Correction> {
         // A correction's own correction stands behind it, so this ends.
         self.corrections.iter().rev().find(|c| c.target == position && self.correction_of(c.position).is_none())
+    }
+
+    /// Where the event of a position was told as it stands: there, or where it was corrected.
+    #[must_use]
+    pub fn told_at(&self, position: u64) -> u64 {
+        self.correction_of(position).map_or(position, |c| c.position)
     }
 
     /// An event as it stands, corrections applied; `None` if it is annulled or a correction. What stands in its place

@@ -43,6 +43,8 @@ pub struct Promise {
     pub in_run: bool,
     /// When the valid letter that answers it was sent.
     pub letter: Option<Timestamp>,
+    /// The entry of that letter, by position.
+    pub answered_by: Option<u64>,
     /// When the first defective letter was sent while it was the newest promise.
     pub defective: Option<Timestamp>,
 }
@@ -330,6 +332,7 @@ impl<'a> Fold<'a> {
             missed: None,
             in_run,
             letter: None,
+            answered_by: None,
             defective: None,
         });
     }
@@ -417,6 +420,7 @@ impl<'a> Fold<'a> {
         let in_run = match newest {
             Some(promise) => {
                 promise.letter.get_or_insert(t);
+                promise.answered_by.get_or_insert(position);
                 promise.in_run && !promise.missed_by(t)
             }
             None => true,

@@ -4,18 +4,19 @@
 //! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
 //! effect in every later query.
 
+mod targets;
 mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
-use crate::dossier::{Code, Command, Comparison, Due, EventType, Rejection, Timeline};
+use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
 use crate::record::{Logged, Record};
 use crate::rules::{Definition, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
-    RatesQuery, Views, obligations, unit_within,
+    RatesQuery, Slip, Views, obligations, slip, unit_within,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -216,6 +217,10 @@ pub struct Detail {
     pub promises: Vec<PromiseDetail>,
     /// Its obligations.
     pub obligations: Vec<Obligation>,
+    /// Who held it, step by step.
+    pub slip: Slip,
+    /// Its write model, by which [`crate::views::explain`] says why it is due when it is.
+    pub dossier: Arc<Dossier>,
     /// Its records.
     pub history: Vec<Record>,
     /// The number of records that the answer has folded.
@@ -225,7 +230,7 @@ pub struct Detail {
 }
 
 /// A promise as an auditor sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PromiseDetail {
     /// 1, 2, …
     pub number: u32,
@@ -237,6 +242,10 @@ pub struct PromiseDetail {
     pub missed_at: Option<Timestamp>,
     /// When it was missed to the millisecond, if by the cut.
     pub missed_at_instant: Option<Timestamp>,
+    /// Who held the dossier when it was missed by date.
+    pub held_by: Option<Code>,
+    /// Who held it when it was missed to the millisecond.
+    pub held_by_instant: Option<Code>,
     /// Whether it is the one that rates judge.
     pub current: bool,
 }
@@ -495,10 +504,34 @@ impl Engine {
         self.shared.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
-    /// Lists obligations and forecasts.
-    #[must_use]
-    pub fn obligations(&self, query: &ObligationQuery) -> ObligationPage {
-        self.shared.views().obligations(query)
+    /// Lists obligations and forecasts, with the reasons of their letters.
+    ///
+    /// # Errors
+    /// [`LogError`] if a letter cannot be read.
+    pub fn obligations(&self, query: &ObligationQuery) -> Result<ObligationPage, LogError> {
+        let (mut page, told_at, rules) = {
+            let views = self.shared.views();
+            let page = views.obligations(query);
+            let told_at: Vec<Option<u64>> = page
+                .items
+                .iter()
+                .map(|item| Some(views.row(&item.dossier)?.dossier.told_at(item.obligation.answered_by?)))
+                .collect();
+            (page, told_at, Arc::clone(views.rules()))
+        };
+        for (item, position) in page.items.iter_mut().zip(told_at) {
+            let Some(position) = position else { continue };
+            let event = match self.read(position)?.statement.event {
+                Event::Corrected { replacement: Some(restated), .. } => restated.event,
+                event => event,
+            };
+            if let Event::ApologySent { reason_code: Some(code), .. } = event {
+                let day = self.shared.home.date(item.obligation.letter_at.unwrap_or(page.as_of));
+                item.objective = rules.objective(&code, day);
+                item.reason_code = Some(code);
+            }
+        }
+        Ok(page)
     }
 
     /// Answers a question about rates.
@@ -539,6 +572,10 @@ impl Engine {
         let by_date = by_date.as_ref();
         let missed_at_instant = |i: usize| by_instant.as_ref()?.promises.get(i)?.missed.filter(|m| *m <= as_of);
         let current = by_date.and_then(|t| t.current(as_of));
+        let history =
+            row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
+        let slip = slip(&row.dossier, &history, home, as_of);
+        let held_by = |missed: Option<Timestamp>| missed.and_then(|t| slip.holder_at(t)).cloned();
         let promises = by_date.into_iter().flat_map(|t| t.promises.iter().enumerate());
         let promises = promises
             .filter(|(_, p)| p.given <= as_of)
@@ -548,17 +585,19 @@ impl Engine {
                 given_at: p.given,
                 missed_at: p.missed.filter(|m| *m <= as_of),
                 missed_at_instant: missed_at_instant(i),
+                held_by: held_by(p.missed.filter(|m| *m <= as_of)),
+                held_by_instant: held_by(missed_at_instant(i)),
                 current: current.is_some_and(|c| std::ptr::eq(c, p)),
             })
             .collect();
         let obligations =
             by_date.into_iter().flat_map(|t| obligations(t, &row.dossier.pinned, &self.shared.home, as_of)).collect();
-        let history =
-            row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
         Ok(Some(Detail {
             item: row.item(by_date, RESOLVED, &self.shared.home, as_of),
             promises,
             obligations,
+            slip,
+            dossier: Arc::clone(&row.dossier),
             history,
             position,
             as_of,

@@ -180,6 +180,15 @@ impl Rulebook {
         }
     }
 
+    /// Whether a reason that is published on `day` is objective.
+    #[must_use]
+    pub fn objective(&self, code: &str, day: Date) -> Option<bool> {
+        match &self.in_force(RuleKind::Reason, code, day, u64::MAX)?.publication.rule {
+            Rule::Reason(reason) => Some(reason.objective),
+            _ => None,
+        }
+    }
+
     /// What the nearest of a unit and those above it says: by the segments of its code, then of every unit.
     fn of_unit<T>(&self, unit: &str, day: Date, position: u64, said: impl Fn(&Unit) -> Option<T>) -> Option<T> {
         let mut code = Some(unit);

@@ -3,7 +3,7 @@
 //! Pure. A [`Publication`] is one version of one rule. How it looks in a file or on disk is decided elsewhere (`gateway`,
 //! `record`); which version is in force for a dossier is the [`super::Rulebook`]'s matter.
 
-use super::{Code, Cohort, ComparedBy, Definition, Judged, SecondSupplement};
+use super::{Code, Cohort, ComparedBy, Definition, Judged, SecondSupplement, unit_within};
 use crate::calendar::{AfterSupplement, Calendar, Term};
 use crate::time::Date;
 
@@ -130,6 +130,15 @@ pub struct Procedure {
     pub payment_stops_clock: bool,
     /// How long each unit that takes part may hold a dossier.
     pub steps: Vec<StepTerm>,
+}
+
+impl Procedure {
+    /// The time that a unit has for its step: what is said of it, or of the nearest unit above it.
+    #[must_use]
+    pub fn step_term(&self, unit: &str) -> Option<Term> {
+        let mine = self.steps.iter().filter(|step| unit_within(unit, &step.unit));
+        mine.max_by_key(|step| step.unit.len()).map(|step| step.term)
+    }
 }
 
 /// How long a unit, or one below it, may hold a dossier that was forwarded to it.

@@ -1,15 +1,19 @@
-//! Everything that is asked: rates, obligations, worklists. Folds over the log, kept in memory.
+//! Everything that is asked: rates, targets, obligations, worklists. Folds over the log, kept in memory.
 //!
 //! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
 //! again from the log at any time with the same result.
 
+mod explain;
 mod fact;
 mod form;
 mod list;
 mod obligation;
 mod rates;
+mod slip;
+pub(crate) mod targets;
 
 pub use crate::time::Moment;
+pub use explain::{Explained, ExplainedLetter, ExplainedTerm, ExplainedWait, LetterEffect, WaitEffect, explain};
 pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
 pub use obligation::{
@@ -17,6 +21,8 @@ pub use obligation::{
     obligations,
 };
 pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQuery, Verdict};
+pub use slip::{Held, Slip, SlipStep, StepResult, slip};
+pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetYear, TargetsAnswer, met};
 
 use crate::dossier::{Code, Comparison, Dossier, Timeline};
 use crate::rules::{ComparedBy, Definition, Rulebook};

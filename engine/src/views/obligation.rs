@@ -54,6 +54,8 @@ pub struct Obligation {
     pub defective: bool,
     /// When the valid letter was sent, if by the cut.
     pub letter_at: Option<Timestamp>,
+    /// Where that letter stands in the log.
+    pub answered_by: Option<u64>,
 }
 
 /// An obligation's standing at a cut, without the promise it comes from.
@@ -127,13 +129,14 @@ pub fn obligations<'a>(
             state: owed.state,
             defective: owed.defective,
             letter_at: promise.letter.filter(|t| *t <= c),
+            answered_by: promise.answered_by.filter(|_| promise.letter.is_some_and(|t| t <= c)),
         })
     })
 }
 
 /// The obligation that a dossier is heading for at `c`: open, not waiting, its newest promise neither missed nor
 /// answered by a letter. A worklist, never a figure.
-fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Obligation> {
+pub(super) fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Obligation> {
     if !by_date.is_open(c) || by_date.is_waiting(c) {
         return None;
     }
@@ -150,6 +153,7 @@ fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Timestamp) -> O
         state: ObligationState::Forecast,
         defective: false,
         letter_at: None,
+        answered_by: None,
     })
 }
 
@@ -222,6 +226,13 @@ pub struct ObligationItem {
     pub obligation: Obligation,
     /// Of a forecast: whether it is too late for a letter in time.
     pub window_closed: bool,
+    /// The working time left until the deadline, in milliseconds; none if that has passed, a letter is there, or no
+    /// calendar is in force for the dossier.
+    pub left_ms: Option<i64>,
+    /// Why, as the letter says.
+    pub reason_code: Option<Code>,
+    /// Whether that reason is published as objective (khách quan) or subjective (chủ quan); none if it is not published.
+    pub objective: Option<bool>,
 }
 
 /// A page of obligations, those with the nearest deadline first.
@@ -279,6 +290,16 @@ impl Views {
                 keys: row.dossier.keys.clone(),
                 obligation,
                 window_closed: obligation.state == ObligationState::Forecast && c > obligation.deadline,
+                left_ms: row
+                    .dossier
+                    .pinned
+                    .working_time
+                    .as_ref()
+                    .filter(|_| obligation.letter_at.is_none() && c <= obligation.deadline)
+                    .map(|working| working.between(c, obligation.deadline)),
+                // What letters say is in the log alone.
+                reason_code: None,
+                objective: None,
             })
             .collect();
         ObligationPage { items, next, position: self.position, as_of }

@@ -2,7 +2,7 @@
 
 use super::{Failure, Format, Target, format_or_default, key, moment, output, zone};
 use dunghen::messages::{Lang, Text, Wrong, calls, format, tables, usage};
-use dunghen::{json, pb, wire};
+use dunghen::{json, pb, tracking, wire};
 use dunghen_engine::dossier::EventType;
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::{Figure, GroupKey, Moment, ObligationFilter, OutcomeFilter, StateFilter};
@@ -304,7 +304,7 @@ pub(super) fn cell(row: &Value, name: &str) -> String {
 }
 
 /// The zone of an answer; one that this program does not know is shown in UTC.
-fn zone_of(name: &str) -> Zone {
+pub(super) fn zone_of(name: &str) -> Zone {
     Zone::parse(name).unwrap_or(Zone::UTC)
 }
 
@@ -354,6 +354,12 @@ fn dossiers_table(answer: &pb::ListDossiersResponse, lang: Lang) -> String {
 pub(super) struct DossierArgs {
     /// The code, verbatim.
     code: String,
+    /// The tracking slip: who held it, step by step, and whether each step was in time.
+    #[arg(long)]
+    slip: bool,
+    /// Why it is due when it is: the rules it follows, day by day, each wait and each letter.
+    #[arg(long)]
+    why: bool,
     #[command(flatten)]
     target: Target,
     /// The business time at which it is looked at; a date means its end [default: now].
@@ -374,10 +380,24 @@ pub(super) async fn dossier(args: DossierArgs, lang: Lang) -> Result<u8, Failure
     }
     let source = args.target.ask(lang).await?;
     let as_of = args.as_of.map(wire::time_point);
-    let request = pb::GetDossierRequest { dossier: args.code, as_of, min_position: args.min_position };
+    let request =
+        pb::GetDossierRequest { dossier: args.code, as_of, min_position: args.min_position, explain: args.why };
     let answer = source.get_dossier(request).await.map_err(|s| Failure::status(&s))?;
     if format == Format::Json {
-        output::json(&json::detail(&answer))?;
+        let mut out = json::detail(&answer);
+        if args.slip {
+            out["slip"] = tracking::slip_json(&answer.slip);
+        }
+        if args.why {
+            out["why"] = tracking::explanation_json(answer.explanation.as_ref());
+        }
+        output::json(&out)?;
+        return Ok(0);
+    }
+    if args.slip || args.why {
+        let slip = args.slip.then(|| super::tracking::slip(&answer, lang));
+        let why = args.why.then(|| super::tracking::why(&answer, lang));
+        output::line(&slip.into_iter().chain(why).collect::<Vec<_>>().join("\n\n"))?;
         return Ok(0);
     }
     let list = pb::ListDossiersResponse {
@@ -496,6 +516,9 @@ pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8,
                 "state",
                 "defective",
                 "window_closed",
+                "left_working_ms",
+                "reason_code",
+                "objective",
                 "due",
                 "due_date",
                 "missed_at",
@@ -524,7 +547,9 @@ pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8,
                         due_text(row.due.as_ref(), &row.due_date, &zone, lang),
                         at(owed.deadline.as_ref()),
                         state.into_lang(lang),
+                        row.left_working_ms.map_or_else(String::new, |ms| tables::hours_left(ms).into_lang(lang)),
                         at(owed.letter_at.as_ref()),
+                        tables::reason(&row.reason_code, row.objective).into_lang(lang),
                     ]
                 })
                 .collect();

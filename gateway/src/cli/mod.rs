@@ -9,10 +9,13 @@ mod import;
 mod output;
 mod publish;
 mod record;
+mod rekey;
 mod report;
 mod rulebook;
 mod serve;
 mod simulate;
+mod targets;
+mod tracking;
 mod verify;
 mod watch;
 
@@ -64,6 +67,8 @@ enum Command {
     Rates(ask::RatesArgs),
     /// Official form II.06a and the scores of Decision 766 and PAR INDEX, for any period.
     Report(report::ReportArgs),
+    /// Targets, year by year: met or not, and how many dossiers may still be late.
+    Targets(targets::TargetsArgs),
     /// Worklists, and the dossiers behind a figure.
     Dossiers(ask::DossiersArgs),
     /// All about one dossier.
@@ -76,6 +81,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Replay the log as NDJSON.
     Replay(ask::ReplayArgs),
+    /// Mend the code of a dossier: told again under the right one, annulled under the wrong one.
+    Rekey(rekey::RekeyArgs),
     /// Publish a file of rules into the log.
     Publish(publish::PublishArgs),
     /// The rules in the log: list them, show a version, compare two.
@@ -286,12 +293,14 @@ pub(crate) async fn run(args: Args) -> Result<u8, Failure> {
         Command::Import(args) => import::run(args, lang).await,
         Command::Rates(args) => ask::rates(args, lang).await,
         Command::Report(args) => report::run(args, lang).await,
+        Command::Targets(args) => targets::run(args, lang).await,
         Command::Dossiers(args) => ask::dossiers(args, lang).await,
         Command::Dossier(args) => ask::dossier(args, lang).await,
         Command::Obligations(args) => ask::obligations(args, lang).await,
         Command::Due(args) => due::run(args, lang).await,
         Command::Watch(args) => watch::run(args, lang).await,
         Command::Replay(args) => ask::replay(args, lang).await,
+        Command::Rekey(args) => rekey::run(args, lang).await,
         Command::Publish(args) => publish::run(args, lang).await,
         Command::Rules(args) => rulebook::run(args, lang).await,
         Command::Verify(args) => verify::run(args, lang).await,

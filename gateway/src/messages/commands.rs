@@ -2,6 +2,7 @@
 
 use super::format::{counted, local, percent, seconds};
 use super::{Text, calls};
+use crate::pb;
 use dunghen_engine::dossier::EventType;
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use std::fmt::Display;
@@ -63,6 +64,50 @@ pub fn no_scratch(path: &Path, error: &impl Display) -> Text {
 pub fn scratch_stays(path: &Path, error: &impl Display) -> Text {
     let path = path.display();
     Text::new(format!("không xóa được {path}: {error}"), format!("{path} cannot be removed: {error}"))
+}
+
+/// `rekey` was asked to do nothing.
+#[must_use]
+pub fn same_code() -> Text {
+    Text::new("hai mã hồ sơ giống nhau", "both codes are the same")
+}
+
+/// `rekey` of a dossier of which nothing counts any more.
+#[must_use]
+pub fn nothing_stands(dossier: &str) -> Text {
+    Text::new(
+        format!("hồ sơ {dossier} không còn sự kiện nào có hiệu lực; có thể đã đổi mã rồi"),
+        format!("no event of dossier {dossier} stands; its code may have been mended already"),
+    )
+}
+
+/// A history that this program does not understand.
+#[must_use]
+pub fn newer_server() -> Text {
+    Text::new(
+        "lịch sử có sự kiện mà chương trình này không hiểu; hãy dùng phiên bản của máy chủ",
+        "the history holds an event that this program does not understand; use the server's version",
+    )
+}
+
+/// Why `rekey` did nothing.
+#[must_use]
+pub fn not_rekeyed(refusal: &pb::Refusal) -> Text {
+    let pb::Refusal { reason, message_vi, message_en, .. } = refusal;
+    Text::new(format!("chưa đổi gì: {reason}: {message_vi}"), format!("nothing was changed: {reason}: {message_en}"))
+}
+
+/// What `rekey` did.
+#[must_use]
+pub fn rekeyed(wrong: &str, right: &str, events: usize) -> Text {
+    let n = counted(events as u64);
+    Text::new(
+        format!("{} sự kiện của {wrong} được ghi lại dưới mã {right} và hủy dưới mã cũ; cả hai vẫn đọc được", n.vi),
+        format!(
+            "{} events of {wrong} were told again under {right} and annulled under the old code; both stay readable",
+            n.en
+        ),
+    )
 }
 
 /// The verdict of `verify`.

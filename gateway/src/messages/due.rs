@@ -195,7 +195,7 @@ fn time_of_day(ms: i64) -> String {
 }
 
 /// Working time to the minute, as far as it has run.
-fn hours(ms: i64) -> Text {
+pub(super) fn hours(ms: i64) -> Text {
     let (hours, minutes) = (ms / MS_PER_HOUR, ms % MS_PER_HOUR / 60_000);
     Text::new(format!("{hours} giờ {minutes:02} phút"), format!("{hours} h {minutes:02} min"))
 }

@@ -97,6 +97,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("report par-index", "tiers", "Tệp bậc điểm, thay cho các bậc có sẵn"),
     ("report par-index", "full", "Điểm tối đa của mỗi tiêu chí [mặc định: 1, hoặc theo tệp]"),
     ("report par-index", "format", "Cách in"),
+    // targets
+    ("targets", "", "Chỉ tiêu theo từng năm: đạt hay không, và còn bao nhiêu hồ sơ được trễ"),
+    ("targets", "code", "Chỉ chỉ tiêu này"),
+    ("targets", "year", "Chỉ năm này [mặc định: mọi năm hiệu lực, nhiều nhất mười năm sắp tới]"),
+    ("targets", "unit", "Đánh giá cho đơn vị này và các đơn vị dưới nó, thay cho đơn vị của chỉ tiêu"),
     // dossiers
     ("dossiers", "", "Danh sách việc cần làm, và các hồ sơ đằng sau một con số"),
     ("dossiers", "state", "open, waiting, late, due-soon, apology-pending, apology-missing, ended hoặc returned"),
@@ -108,6 +113,8 @@ pub const HELP: &[(&str, &str, &str)] = &[
     // dossier
     ("dossier", "", "Mọi điều về một hồ sơ"),
     ("dossier", "code", "Mã hồ sơ, đúng nguyên văn"),
+    ("dossier", "slip", "Phiếu kiểm soát: ai giữ hồ sơ ở từng bước, và từng bước có đúng hạn không"),
+    ("dossier", "why", "Vì sao hạn trả là ngày đó: quy định áp dụng, từng ngày, từng lần chờ và từng văn bản xin lỗi"),
     ("dossier", "format", "Cách in câu trả lời: table hoặc json"),
     // obligations
     ("obligations", "", "Nghĩa vụ xin lỗi đã phát sinh và dự kiến"),
@@ -147,6 +154,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("replay", "types", "Chỉ loại sự kiện này; có thể lặp lại"),
     ("replay", "follow", "Tiếp tục với những gì được ghi sau đó, đến khi bị ngắt"),
     ("replay", "format", "Cách in: mỗi dòng một sự kiện"),
+    // rekey
+    ("rekey", "", "Đổi mã một hồ sơ đã ghi sai mã: ghi lại dưới mã đúng, hủy dưới mã sai; cả hai vẫn đọc được"),
+    ("rekey", "wrong", "Mã sai"),
+    ("rekey", "right", "Mã đúng, chưa có hồ sơ nào được tiếp nhận dưới mã này"),
+    ("rekey", "reason", "Lý do, dưới dạng mã"),
     // publish
     ("publish", "", "Công bố một tệp quy định vào nhật ký"),
     ("publish", "file", "Tệp quy định; đầu vào chuẩn nếu là -"),

@@ -12,6 +12,7 @@
 pub mod calls;
 pub mod commands;
 pub mod directory;
+pub mod dossier;
 pub mod due;
 pub mod format;
 pub mod help;
@@ -23,6 +24,7 @@ mod refusals;
 pub mod report;
 pub mod rules;
 pub mod tables;
+pub mod targets;
 pub mod usage;
 
 pub use lang::{Lang, of_arguments};

@@ -49,6 +49,24 @@ pub fn key_twice() -> Text {
     Text::new("mỗi khóa chỉ được nêu một lần", "names each key once")
 }
 
+/// A field that must be a year.
+#[must_use]
+pub fn no_year() -> Text {
+    Text::new(
+        "phải là năm từ 1 đến 9999; bỏ trống là mọi năm",
+        "must be a year from 1 to 9999; leave it out for every year",
+    )
+}
+
+/// A target that is not there on the day.
+#[must_use]
+pub fn no_target(code: &str) -> Text {
+    Text::new(
+        format!("không có chỉ tiêu «{code}» có hiệu lực vào ngày đó; bỏ trống để xem mọi chỉ tiêu"),
+        format!("there is no target {code:?} in force on that day; leave it out to see all of them"),
+    )
+}
+
 /// A token that no page gave.
 #[must_use]
 pub fn no_page_token() -> Text {

@@ -166,7 +166,7 @@ pub fn history() -> [Text; 6] {
 
 /// The header of a list of obligations.
 #[must_use]
-pub fn obligations() -> [Text; 7] {
+pub fn obligations() -> [Text; 9] {
     row([
         ("hồ sơ", "dossier"),
         ("đơn vị", "unit"),
@@ -174,8 +174,29 @@ pub fn obligations() -> [Text; 7] {
         ("hẹn trả", "due"),
         ("hạn gửi thư xin lỗi", "letter due by"),
         ("tình trạng", "state"),
+        ("còn lại (giờ làm việc)", "left (working hours)"),
         ("gửi lúc", "sent"),
+        ("lý do", "reason"),
     ])
+}
+
+/// Working time that is left, in hours with one decimal, rounded down: nobody has more than it says.
+#[must_use]
+pub fn hours_left(ms: i64) -> Text {
+    let tenths = u128::try_from(ms).unwrap_or(0) / 360_000;
+    let (hours, tenth) = (tenths / 10, tenths % 10);
+    Text::new(format!("{hours},{tenth}"), format!("{hours}.{tenth}"))
+}
+
+/// A letter's reason, and whether it lies with the unit.
+#[must_use]
+pub fn reason(code: &str, objective: Option<bool>) -> Text {
+    match objective {
+        _ if code.is_empty() => Text::same(""),
+        Some(true) => Text::new(format!("{code} (khách quan)"), format!("{code} (objective)")),
+        Some(false) => Text::new(format!("{code} (chủ quan)"), format!("{code} (subjective)")),
+        None => Text::same(code),
+    }
 }
 
 /// The state of an obligation.

@@ -14,6 +14,7 @@ from dunghen.answers import (
     Rates,
     Receipt,
     Record,
+    SlipStep,
     Verdict,
 )
 from dunghen.client import Client
@@ -64,6 +65,7 @@ __all__ = [
     "Refused",
     "Rejected",
     "Returned",
+    "SlipStep",
     "Stopped",
     "SupplementRequested",
     "Supplemented",

@@ -127,6 +127,29 @@ class Promise:
     missed_at: datetime | None
     missed_at_instant: datetime | None
     current: bool
+    #: Who held the dossier when it was missed: by date, to the millisecond.
+    held_by: str | None
+    held_by_instant: str | None
+
+
+@dataclass(frozen=True)
+class SlipStep:
+    """A time in which one unit held a dossier: a line of its tracking slip."""
+
+    giver: str | None
+    unit: str | None
+    from_: datetime
+    until: datetime | None
+    due: datetime | None
+    due_date: date | None
+    first_due: datetime | None
+    first_due_date: date | None
+    #: early, on_due, late, open or no_deadline
+    result: str
+    #: Working milliseconds and working days; None without a calendar.
+    held_ms: int | None
+    held_days: int | None
+    after_end: bool
 
 
 @dataclass(frozen=True)
@@ -201,6 +224,11 @@ class DossierDetail:
     position: int
     as_of: datetime
     time_zone: str
+    #: Who holds it now, and the due of that step.
+    holder: str | None
+    step_due: datetime | None
+    step_due_date: date | None
+    slip: tuple[SlipStep, ...]
 
 
 @dataclass(frozen=True)
