@@ -266,6 +266,25 @@ fn the_built_in_set_is_whole_and_reads_as_itself() {
     assert!(WorkingTime::new(vietnam(), Zone::VIETNAM).is_ok());
 }
 
+/// The examples of the pages are files that can be published.
+#[test]
+fn the_pages_show_rules_that_are_read() {
+    let known =
+        |kind: RuleKind, code: &str| sets()[0].publications.iter().any(|p| p.rule.kind() == kind && *p.code == *code);
+    let pages = [
+        (include_str!("../../rules/README.md"), "```toml\n", "```", 6),
+        (include_str!("../../../README.md"), "cat > city.toml <<'EOF'\n", "EOF\n", 1),
+    ];
+    for (page, begin, end, count) in pages {
+        let (_, rest) = page.split_once(begin).unwrap();
+        let (file, _) = rest.split_once(end).unwrap();
+        let rules = Rules::parse(file).unwrap_or_else(|fault| panic!("{}\n{file}", fault.text().en));
+        assert_eq!(rules.publications.len(), count);
+        assert_eq!(rules.check_names(known), Ok(()));
+        rules.publications.iter().for_each(reads_as_itself);
+    }
+}
+
 #[test]
 fn built_in_definitions_can_be_written() {
     for definition in DEFINITIONS {

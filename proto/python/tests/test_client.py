@@ -247,6 +247,22 @@ class Recording(WithServer):
         self.assertEqual((again.position, again.duplicate), (first.position, True))
 
 
+class Rules(WithServer):
+    def test_a_replay_has_rules_and_what_they_made_of_events(self) -> None:
+        rule = (
+            'format = 1\n[[procedure]]\ncode = "9.1"\neffective_from = "2025-01-01"\nvi = "Thử"\n'
+            'term = "2 working_day"\n'
+        )
+        command = [BINARY, "publish", "-", "--server", self.server.url]
+        subprocess.run(command, input=rule, encoding="utf-8", check=True, stdout=subprocess.DEVNULL)
+        self.client.record(received("A", procedure="9.1", due_date=None))
+        published, record, *_ = self.client.replay()
+        assert isinstance(published, dunghen.Published) and isinstance(record, dunghen.Record)
+        self.assertEqual((published.kind, published.code, published.version), ("procedure", "9.1", 1))
+        self.assertIn('term = "2 working_day"', published.text)
+        self.assertEqual((record.reckoned_due_date, record.reckoned_due), (date(2025, 9, 5), None))
+
+
 class Asking(WithServer):
     def setUp(self) -> None:
         super().setUp()

@@ -191,6 +191,26 @@ class Record:
     author: str | None
     flags: tuple[str, ...]
     event: Event
+    #: The due that the rules in force gave; it counts where the desk gave none.
+    reckoned_due: datetime | None
+    reckoned_due_date: date | None
+    #: By the rules in force, the payment that is asked for stops the clock.
+    clock_stops: bool
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version of a rule, as it was published into the log."""
+
+    position: int
+    recorded_at: datetime
+    author: str | None
+    kind: str
+    code: str
+    version: int
+    effective_from: date
+    #: As it stands in a file of rules (TOML).
+    text: str
 
 
 @dataclass(frozen=True)
@@ -245,6 +265,23 @@ def read(kind: type[T], message: Message) -> T:
         absent = not message.HasField(name) if descriptor.has_presence else getattr(message, name) == ""
         values[f.name] = None if optional and absent else _value(hint, getattr(message, name))
     return kind(**values)
+
+
+def read_logged(record: Message) -> Record | Published:
+    """What the log holds at a position: an event or a rule."""
+    if not record.HasField("published"):
+        return read(Record, record)
+    rule = record.published  # type: ignore[attr-defined]
+    return Published(
+        position=record.position,  # type: ignore[attr-defined]
+        recorded_at=instant(record.recorded_at),  # type: ignore[attr-defined]
+        author=record.author or None,  # type: ignore[attr-defined]
+        kind=rule.kind,
+        code=rule.code,
+        version=rule.version,
+        effective_from=date.fromisoformat(rule.effective_from),
+        text=rule.text,
+    )
 
 
 def _unwrap(hint: Any) -> tuple[Any, bool]:

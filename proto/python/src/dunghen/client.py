@@ -266,7 +266,7 @@ class Client:
         types: Sequence[str] = (),
         follow: bool = False,
         min_position: int = 0,
-    ) -> Iterator[answers.Record | answers.CaughtUp | answers.Heartbeat]:
+    ) -> Iterator[answers.Record | answers.Published | answers.CaughtUp | answers.Heartbeat]:
         """The log in order, up to its head; or on and on (`follow`), with CaughtUp once and Heartbeat when it is quiet.
 
         To resume, begin at the last position plus one. Close the iterator, or break, to end it.
@@ -283,7 +283,7 @@ class Client:
         for response in self._stream(self._auditor.Replay, request):
             which = response.WhichOneof("item")
             if which == "record":
-                yield answers.read(answers.Record, response.record)
+                yield answers.read_logged(response.record)
             elif which == "caught_up":
                 yield answers.CaughtUp(response.caught_up.position)
             elif which == "heartbeat":
