@@ -259,7 +259,7 @@ fn the_built_in_set_is_whole_and_reads_as_itself() {
     }
     let of = |kind: RuleKind| set.publications.iter().filter(|p| p.rule.kind() == kind).count();
     let counts = RuleKind::ALL.map(|(kind, _)| of(kind));
-    // Units: `*`, and the four whose plans are there. Definitions: those of every directory need no publication.
+    // Definitions: those of every directory need no publication.
     assert_eq!(counts, [1, 1, 15, 3, 15, 0, 23, 2]);
     let built_in = Rules::parse(include_str!("../../../engine/rules/vietnam-1.toml")).unwrap();
     assert_eq!(built_in.check_names(|_, _| false), Ok(()), "what it names is in it");
