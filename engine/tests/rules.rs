@@ -458,3 +458,108 @@ fn a_long_chain_of_corrections() {
     one(&engine, command(LINKS, "a", t, one_more));
     assert!(!ended());
 }
+
+fn reception(unit: &str, procedure: &str, due: Option<Due>) -> Event {
+    Event::Received {
+        unit: code(unit),
+        procedure: Some(code(procedure)),
+        field: None,
+        channel: None,
+        due,
+        applicant_kind: None,
+    }
+}
+
+fn correction(target: u64, replacement: Option<(&str, Event)>) -> Event {
+    let restated = |(when, event): (&str, Event)| {
+        Box::new(dunghen_engine::dossier::Restated { occurred_at: at(when), desk: None, actor: None, event })
+    };
+    let (target_event_id, reason_code) = (common::id(target), code("slip"));
+    Event::Corrected { target_event_id, reason_code, replacement: replacement.map(restated) }
+}
+
+/// What was reckoned for an answer stands or falls with the reception and the waits it was reckoned from.
+#[test]
+fn a_reckoned_answer_does_not_outlive_what_it_was_reckoned_from() {
+    let mut office = Office::open("2025-09-01T01:00:00Z");
+    office.receive("a", "2025-09-03T02:00:00Z", "1.001", None);
+    office.say("a", "2025-09-04T02:00:00Z", common::asked());
+    office.say("a", "2025-09-08T02:00:00Z", common::answered(None));
+    assert_eq!(office.due("a"), by("2025-09-10"), "two working days were left");
+    // The desk had given 31 December in truth: four days of waiting move that.
+    let told = ("2025-09-03T02:00:00Z", reception("H44", "1.001", by("2025-12-31")));
+    office.say("a", "2025-09-09T02:00:00Z", correction(1, Some(told)));
+    assert_eq!(office.due("a"), by("2026-01-04"));
+    // Annulled, the first telling counts again, and so does what was reckoned from it.
+    let slip = office.said;
+    office.say("a", "2025-09-09T03:00:00Z", correction(slip, None));
+    assert_eq!(office.due("a"), by("2025-09-10"));
+    assert_eq!(office.restart().due("a"), by("2025-09-10"));
+}
+
+#[test]
+fn a_passed_due_is_flagged_whichever_correction_changes_it() {
+    let mut office = Office::open("2025-09-01T01:00:00Z");
+    office.receive("a", "2025-09-03T02:00:00Z", "none", by("2025-12-20"));
+    let told = ("2025-09-03T02:00:00Z", reception("H44", "none", by("2025-09-10")));
+    assert!(!office.say("a", "2025-09-20T02:00:00Z", correction(1, Some(told))).has(Flag::DueCorrectedLate));
+    assert!(office.say("a", "2025-09-20T03:00:00Z", correction(2, None)).has(Flag::DueCorrectedLate), "it had passed");
+}
+
+/// An end that was annulled cannot come back beside another, also while no reception stands.
+#[test]
+fn two_ends_never_stand() {
+    let mut office = Office::open("2025-09-01T01:00:00Z");
+    office.receive("a", "2025-09-03T02:00:00Z", "none", None);
+    office.say("a", "2025-09-04T02:00:00Z", processed());
+    office.say("a", "2025-09-04T03:00:00Z", correction(2, None));
+    office.say("a", "2025-09-04T04:00:00Z", Event::Withdrawn { reason_code: None });
+    office.say("a", "2025-09-04T05:00:00Z", correction(1, None));
+    let back = command(99, "a", at("2025-09-04T06:00:00Z"), correction(3, None));
+    office.clock.set(at("2025-09-04T06:00:00Z"));
+    let refused = common::send(&office.engine, vec![back]).remove(0).unwrap_err();
+    assert_eq!(refused.reason(), "DOSSIER_ENDED");
+    // Received again it was never rejected, and says so.
+    let flags = office.say("a", "2025-09-04T07:00:00Z", reception("H44", "none", None));
+    assert!(!flags.has(Flag::AfterRejection));
+}
+
+#[test]
+fn a_promise_without_limit_stays_one() {
+    let mut office = Office::open("2025-09-01T01:00:00Z");
+    office.receive("a", "2025-09-03T02:00:00Z", "none", by("9999-12-31"));
+    office.say("a", "2025-09-04T02:00:00Z", common::asked());
+    office.say("a", "2025-09-08T02:00:00Z", common::answered(None));
+    assert_eq!(office.due("a"), by("9999-12-31"));
+}
+
+#[test]
+fn a_unit_that_belongs_to_a_part_belongs_to_the_whole() {
+    let mut office = Office::open("2025-09-01T01:00:00Z");
+    for unit in ["X9", "X9.01", "Y9", "H29.22"] {
+        office.say(unit, "2025-09-03T02:00:00Z", reception(unit, "none", None));
+    }
+    let parent = |unit: &str| {
+        let parents = vec![Parent { unit: code(unit), from: None, to: None }];
+        Rule::Unit(Unit { parents, ..Unit::default() })
+    };
+    office.publish(vec![publish("X9", "2020-01-01", parent("H29.22")), publish("Y9", "2020-01-01", parent("X9.01"))]);
+    let found = ["H29", "H29.22", "X9", "X9.01", "Y9", "H2"].map(|unit| office.received_in(unit, "2025-09-10"));
+    assert_eq!(found, [4, 4, 3, 2, 1, 0]);
+    let replayed = |unit: &str| {
+        let filter = dunghen_engine::ReplayFilter { unit: Some(code(unit)), ..Default::default() };
+        office.engine.replay(filter).count()
+    };
+    assert_eq!((replayed("H29"), replayed("X9")), (4, 3), "what is replayed is what is counted");
+}
+
+#[test]
+fn what_is_built_in_keeps_its_meaning() {
+    let office = Office::open("2025-09-01T01:00:00Z");
+    let refused = |publication: Publication| {
+        let refused = office.engine.publish(vec![publication], code("")).unwrap_err();
+        assert!(matches!(refused, Refused::Unfit { .. }), "{refused:?}");
+    };
+    refused(publish("resolved", "2016-01-01", Rule::Definition(Definition { judged: Judged::Latest, ..RESOLVED })));
+    refused(publish("*", "2016-01-01", Rule::Unit(Unit { apology: Some(code("before")), ..Unit::default() })));
+}

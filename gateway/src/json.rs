@@ -36,8 +36,8 @@ pub enum Line {
     Event(Statement),
     /// A `Late` of a replayed file: the engine writes its own.
     ReplayedLate,
-    /// A rule of a replayed file: rules are published, not recorded.
-    ReplayedRule,
+    /// A rule of a replayed file, as a file of rules: it is published, not recorded.
+    ReplayedRule(String),
     /// Not an event; with its id if the line has one.
     Refused(Option<String>, Rejection),
 }
@@ -176,7 +176,10 @@ pub fn line(text: &str) -> Line {
     if fields.get("position").is_some_and(|p| !p.is_null()) {
         match fields.get("type").and_then(Value::as_str) {
             Some(name) if name == EventType::Late.name() => return Line::ReplayedLate,
-            Some(PUBLISHED) => return Line::ReplayedRule,
+            Some(PUBLISHED) => {
+                let rule = fields.get("rule").and_then(Value::as_str).unwrap_or_default();
+                return Line::ReplayedRule(rule.to_owned());
+            }
             _ => {}
         }
     }
@@ -225,8 +228,11 @@ fn restated(outer: &mut Object, value: Value, dossier: &str) -> Option<Restated>
     };
     let mut object = Object { fields, wrong: Vec::new() };
     // Whoever copies the original from a replay has these; the correction has its own.
-    for field in ENGINE_FIELDS.into_iter().chain(["event_id"]) {
+    for field in ENGINE_FIELDS {
         object.fields.remove(field);
+    }
+    if object.text("event_id").is_some_and(|id| Uuid::parse_str(&id).is_err()) {
+        object.wrong("event_id", ViolationKind::NotAUuid);
     }
     let restated = restated_event(&mut object, dossier);
     let names = object.wrong.into_iter().map(|v| Violation { field: format!("replacement.{}", v.field), ..v });

@@ -394,7 +394,8 @@ pub fn decide(
             if let Event::Received { due, .. } = &statement.event {
                 let before = due.or(reckoned.due).is_some_and(|d| d.last_moment(home) < statement.occurred_at);
                 proposal.flags.set(Flag::DueBeforeReception, before);
-                proposal.flags.set(Flag::AfterRejection, dossier.is_some());
+                let rejected = dossier.is_some_and(|d| d.has(EventType::Rejected));
+                proposal.flags.set(Flag::AfterRejection, rejected);
             }
         }
     }
@@ -489,8 +490,9 @@ fn correctable(
     if let (Some(first), Some(_)) = (first, second) {
         return Err(Rejection::DossierExists { dossier: dossier(), received_at: first.occurred_at });
     }
-    let Some(reception) = first else { return Ok(()) };
-    let later = || standing.iter().filter(|e| e.position > reception.position || e.act != Act::Rejected);
+    // Also where no reception stands at the moment: the next one must not find two ends.
+    let after_reception = |e: &&Entry| first.is_some_and(|r| e.position > r.position);
+    let later = || standing.iter().filter(|e| e.act != Act::Rejected || after_reception(e));
     let mut ends = later().filter(|e| e.act.event_type().ends());
     if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
         let by = end.act.event_type();
@@ -513,15 +515,12 @@ fn corrected(dossier: &Dossier, statement: &Statement, reckoned: Reckoned, rules
 /// Whether a correction takes away or changes a promise that has passed.
 fn corrects_a_passed_due(dossier: &Dossier, proposal: &Proposal, now: Timestamp, rules: &Rulebook) -> bool {
     let (statement, home) = (&proposal.statement, rules.home());
-    let Event::Corrected { target_event_id, .. } = &statement.event else { return false };
-    let due_of = |standing: &[Entry]| {
-        let target = standing.iter().find(|e| e.event_id == *target_event_id)?;
-        target.act.due()
-    };
-    let before = due_of(&dossier.standing());
-    before.is_some_and(|due| {
-        let after = || due_of(&corrected(dossier, statement, proposal.reckoned, &Rulebook::new(*home)).standing());
-        due.last_moment(home) < now && after() != before
+    let corrected = corrected(dossier, statement, proposal.reckoned, &Rulebook::new(*home));
+    let after = corrected.standing();
+    // Whichever event it is that stands otherwise then: the target, or what a correction that is annulled had changed.
+    dossier.standing().iter().any(|before| {
+        before.act.due().is_some_and(|due| due.last_moment(home) < now)
+            && after.iter().find(|e| e.position == before.position).is_none_or(|e| e.act.due() != before.act.due())
     })
 }
 

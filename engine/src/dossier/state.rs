@@ -167,6 +167,8 @@ pub struct Dossier {
     pub pinned: Arc<Pinned>,
     /// Whether its promise was reckoned, since the desk gave none.
     pub reckons: bool,
+    /// Where answers were told whose dues were reckoned, by position.
+    reckoned: Vec<u64>,
     /// What each `Received`, or the correction of one, made of it; empty while nothing is corrected.
     receptions: Vec<Reception>,
     /// All flags of all its events.
@@ -184,6 +186,7 @@ impl Dossier {
             reckons: false,
             entries: Vec::new(),
             corrections: Vec::new(),
+            reckoned: Vec::new(),
             receptions: Vec::new(),
             flags: Flags::default(),
         }
@@ -193,6 +196,13 @@ impl Dossier {
     pub fn evolve(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Rulebook) {
         self.flags = self.flags | entry.flags;
         self.entries.push(entry);
+        let told = match event {
+            Event::Corrected { replacement: Some(restated), .. } => &restated.event,
+            event => event,
+        };
+        if matches!(told, Event::Supplemented { due: None } | Event::Paid { due: None }) && reckoned.due.is_some() {
+            self.reckoned.push(entry.position);
+        }
         match event {
             Event::Received { .. } => {
                 self.receive(event, reckoned, entry.occurred_at, [entry.position, entry.position], rules);
@@ -306,7 +316,32 @@ impl Dossier {
             return Cow::Borrowed(&self.entries);
         }
         let decided = self.decided();
-        Cow::Owned(self.entries.iter().filter_map(|e| stands(e, &decided)).collect())
+        let mut standing: Vec<Entry> = self.entries.iter().filter_map(|e| stands(e, &decided)).collect();
+        // A due was reckoned from the reception and the waits as they stood then. Where one of them was corrected
+        // afterwards it answers another history: the promise moves by the time waited instead, as without a due.
+        let moves = |e: &&Entry| {
+            matches!(
+                e.act.event_type(),
+                EventType::Received
+                    | EventType::SupplementRequested
+                    | EventType::Supplemented
+                    | EventType::PaymentRequested
+                    | EventType::Paid
+            )
+        };
+        let corrected = self.entries.iter().filter(moves).filter_map(|e| decided.get(&e.position));
+        let last = corrected.map(|c| c.position).max().unwrap_or(0);
+        for entry in &mut standing {
+            let told_at = decided.get(&entry.position).map_or(entry.position, |c| c.position);
+            if told_at < last && self.reckoned.contains(&told_at) {
+                entry.act = match entry.act {
+                    Act::Supplemented(_) => Act::Supplemented(None),
+                    Act::Paid(_) => Act::Paid(None),
+                    act => act,
+                };
+            }
+        }
+        Cow::Owned(standing)
     }
 
     /// How many events it has: its version.

@@ -6,7 +6,7 @@
 //! happens after `c` never changes a miss at or before `c`.
 
 use super::state::{Act, Entry};
-use crate::time::{Due, Timestamp, Zone};
+use crate::time::{Date, Due, Timestamp, Zone};
 
 /// How a promise is compared with a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -433,10 +433,15 @@ impl<'a> Fold<'a> {
 
 fn shifted(due: Due, distance: Distance, home: &Zone) -> Due {
     const MS_PER_DAY: i64 = 86_400_000;
-    match (due, distance) {
+    // A promise "without limit", such as 31/12/9999, stays one that can be told.
+    let bounded = |due: Due| match due {
+        Due::Date(d) => Due::Date(d.clamp(Date::EARLIEST, Date::LATEST)),
+        Due::Instant(t) => Due::Instant(t.clamp(Timestamp::EARLIEST, Timestamp::LATEST)),
+    };
+    bounded(match (due, distance) {
         (Due::Date(d), Distance::Days(days) | Distance::Waited { days, .. }) => Due::Date(d.plus(days)),
         (Due::Instant(t), Distance::Days(days)) => Due::Instant(t.plus(i64::from(days).saturating_mul(MS_PER_DAY))),
         (Due::Instant(t), Distance::Waited { ticks, .. }) => Due::Instant(t.plus(ticks)),
         (due, Distance::Ticks(ticks)) => Due::Instant(due.last_moment(home).plus(ticks)),
-    }
+    })
 }

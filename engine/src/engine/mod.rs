@@ -18,6 +18,7 @@ use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
     RatesQuery, Slip, Views, obligations, slip, unit_within,
 };
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -612,12 +613,15 @@ impl Engine {
     /// The records that pass the filter, up to the head as it was when this was called.
     pub fn replay(&self, filter: ReplayFilter) -> Box<dyn Iterator<Item = Result<Logged, LogError>> + Send + '_> {
         let to = filter.to.unwrap_or(u64::MAX).min(self.position());
+        // Units that belong to the one asked for by publication, as in every other question.
+        let today = self.shared.home.date(self.now());
+        let merged = filter.unit.as_ref().map(|unit| self.rules().merged_into(unit, today)).unwrap_or_default();
         if let Some(code) = filter.dossier.clone() {
             let positions: Vec<u64> = self.shared.views().row(&code).map_or_else(Vec::new, |row| {
                 row.dossier.entries.iter().map(|e| e.position).filter(|p| (filter.from..to).contains(p)).collect()
             });
             let records = positions.into_iter().map(|p| self.read(p).map(Logged::Event));
-            return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter))));
+            return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))));
         }
         let records = self
             .shared
@@ -628,10 +632,10 @@ impl Engine {
                 let (position, bytes) = r?;
                 Logged::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
             });
-        Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter))))
+        Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))))
     }
 
-    fn passes(&self, logged: &Logged, filter: &ReplayFilter) -> bool {
+    fn passes(&self, logged: &Logged, filter: &ReplayFilter, merged: &BTreeSet<Code>) -> bool {
         let Logged::Event(record) = logged else {
             // A rule is of no dossier, no unit and no type of events.
             return filter.types.is_empty() && filter.unit.is_none();
@@ -641,7 +645,9 @@ impl Engine {
             && filter.unit.as_ref().is_none_or(|prefix| {
                 let views = self.shared.views();
                 let unit = views.row(&statement.dossier).and_then(|row| row.dossier.keys.unit.clone());
-                unit.is_some_and(|unit| unit_within(&unit, prefix))
+                let within =
+                    |unit: Code| unit_within(&unit, prefix) || merged.iter().any(|member| unit_within(&unit, member));
+                unit.is_some_and(within)
             })
     }
 

@@ -5,7 +5,7 @@
 //! publication never changes what was promised, and a replay finds the same versions again.
 
 use super::law::{Apology, EVERY_UNIT, LetterBy, Procedure, Publication, Rule, RuleKind, Unfit, Unit};
-use super::{Code, DEFINITIONS, Definition, HCMC_5157};
+use super::{Code, DEFINITIONS, Definition, HCMC_5157, unit_within};
 use crate::calendar::WorkingTime;
 use crate::time::{Date, Due, Timestamp, Zone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,7 +170,7 @@ impl Rulebook {
         recorded_before.filter(|v| v.publication.effective_from <= day).max_by_key(|v| v.publication.effective_from)
     }
 
-    /// A definition of rates by its id: the published one in force on `day`, else the built-in one.
+    /// A definition of rates by its id: a built-in one, or the published one in force on `day`.
     #[must_use]
     pub fn definition(&self, id: &str, day: Date) -> Option<Definition> {
         let published = self.in_force(RuleKind::Definition, id, day, u64::MAX).map(|v| &v.publication.rule);
@@ -249,18 +249,24 @@ impl Rulebook {
     /// The units that belong to `unit` on `day`, besides those whose codes begin with its segments.
     #[must_use]
     pub fn merged_into(&self, unit: &str, day: Date) -> BTreeSet<Code> {
+        // By the unit they belong to, so that those of a unit and all below it stand together.
+        let mut members: BTreeMap<&str, Vec<&Code>> = BTreeMap::new();
+        for code in self.rules[RuleKind::Unit as usize].keys() {
+            let Some(version) = self.in_force(RuleKind::Unit, code, day, u64::MAX) else { continue };
+            let Rule::Unit(member) = &version.publication.rule else { continue };
+            let now = |p: &&super::Parent| p.from.is_none_or(|from| from <= day) && p.to.is_none_or(|to| day < to);
+            for parent in member.parents.iter().filter(now) {
+                members.entry(&parent.unit).or_default().push(code);
+            }
+        }
         let mut found: BTreeSet<Code> = BTreeSet::new();
         let mut above: Vec<Code> = vec![unit.into()];
         while let Some(parent) = above.pop() {
-            for code in self.rules[RuleKind::Unit as usize].keys() {
-                let Some(version) = self.in_force(RuleKind::Unit, code, day, u64::MAX) else { continue };
-                let Rule::Unit(member) = &version.publication.rule else { continue };
-                let belongs = member.parents.iter().any(|p| {
-                    p.unit == parent && p.from.is_none_or(|from| from <= day) && p.to.is_none_or(|to| day < to)
-                });
+            let below = members.range(&*parent..).take_while(|(unit, _)| unit.starts_with(&*parent));
+            for member in below.filter(|(unit, _)| unit_within(unit, &parent)).flat_map(|(_, members)| members) {
                 // Units that name each other as parents are each found once.
-                if belongs && found.insert(code.clone()) {
-                    above.push(code.clone());
+                if found.insert(Arc::clone(member)) {
+                    above.push(Arc::clone(member));
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! Pure. A [`Publication`] is one version of one rule. How it looks in a file or on disk is decided elsewhere (`gateway`,
 //! `record`); which version is in force for a dossier is the [`super::Rulebook`]'s matter.
 
-use super::{Code, Cohort, ComparedBy, Definition, Judged, SecondSupplement, unit_within};
+use super::{Code, Cohort, ComparedBy, DEFINITIONS, Definition, Judged, SecondSupplement, unit_within};
 use crate::calendar::{AfterSupplement, Calendar, Term};
 use crate::time::Date;
 
@@ -275,12 +275,17 @@ impl Publication {
         }
         match &self.rule {
             Rule::Calendar(calendar) => Ok(calendar.check()?),
+            // Everything else has from it what it does not say itself.
+            Rule::Unit(unit) if *self.code == *EVERY_UNIT && (unit.calendar.is_none() || unit.apology.is_none()) => {
+                Err(Unfit::EveryUnit)
+            }
             Rule::Unit(unit) => {
                 let mut ranges = unit.parents.iter().filter_map(|p| Some((p.from?, p.to?)));
                 ranges.try_for_each(|(from, to)| dated(from, to))
             }
             Rule::Target(target) => dated(target.from, target.to),
             Rule::ReportPeriod(period) if !(1..=28).contains(&period.cut_off_day) => Err(Unfit::CutOffDay),
+            Rule::Definition(_) if DEFINITIONS.iter().any(|d| *d.id == *self.code) => Err(Unfit::BuiltInDefinition),
             // A promise that changes with every event is never decided for good.
             Rule::Definition(definition)
                 if definition.cohort == Cohort::Decided && definition.judged == Judged::Latest =>
@@ -317,6 +322,12 @@ pub enum Unfit {
     /// The day on which periods begin is not one that every month has.
     #[error("periods begin on a day from 1 to 28")]
     CutOffDay,
+    /// A definition under the id of one that is built in.
+    #[error("this definition is built in and stays as it is; publish under a name of its own")]
+    BuiltInDefinition,
+    /// `*` has to name what every unit follows.
+    #[error("the unit * must name a calendar and an apology policy")]
+    EveryUnit,
     /// The latest promise is never missed for good, so it cannot put a dossier into a period.
     #[error("the cohort `decided` needs the promise `first` or `current`")]
     NeverDecided,

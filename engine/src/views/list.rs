@@ -4,7 +4,7 @@ use super::fact::{Fact, Zones, judged, latest};
 use super::obligation::{ObligationState, obligations};
 use super::rates::{Verdict, judge};
 use super::{Filter, Moment, Row, Views, Window};
-use crate::dossier::{Code, Due, Flags, Timeline};
+use crate::dossier::{Code, Due, EventType, Flags, Timeline};
 use crate::rules::{Definition, Judged};
 use crate::time::{Timestamp, Zone};
 
@@ -13,6 +13,8 @@ use crate::time::{Timestamp, Zone};
 pub enum DossierState {
     /// Never received, only rejected.
     Rejected,
+    /// All that was recorded of it was annulled.
+    Annulled,
     /// In progress, the clock runs, the promise is not missed.
     Open,
     /// In progress, the clock stands still.
@@ -31,6 +33,7 @@ impl DossierState {
     pub fn name(self) -> &'static str {
         match self {
             DossierState::Rejected => "rejected",
+            DossierState::Annulled => "annulled",
             DossierState::Open => "open",
             DossierState::Waiting => "waiting",
             DossierState::Late => "late",
@@ -240,7 +243,11 @@ impl Row {
             procedure: keys.procedure,
             field: keys.field,
             channel: keys.channel,
-            state: timeline.map_or(DossierState::Rejected, |t| state(&Fact::of(self, t, definition, zones, c), t, c)),
+            state: match timeline {
+                Some(t) => state(&Fact::of(self, t, definition, zones, c), t, c),
+                None if self.dossier.has(EventType::Rejected) => DossierState::Rejected,
+                None => DossierState::Annulled,
+            },
             waiting: timeline.is_some_and(|t| t.is_waiting(c)),
             received_at: timeline.map(|t| t.received),
             due: timeline.and_then(|t| t.current(c)).map(|p| p.due),

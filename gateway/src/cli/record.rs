@@ -93,86 +93,108 @@ pub(super) async fn run(args: RecordArgs, lang: Lang) -> Result<u8, Failure> {
         }
         Ok(())
     });
-    let (mut refused, mut skipped) = (0_u64, Skipped::default());
+    let (mut refused, mut replayed) = (0_u64, Replayed::default());
     let mut taken = Vec::new();
     let mut first_line = 1;
     // What is there is sent together; nobody who types line by line waits for a full batch.
     while lines.recv_many(&mut taken, TOGETHER).await > 0 {
         let lines = std::mem::take(&mut taken);
         let next_line = first_line + lines.len() as u64;
-        refused += send(&source, first_line, lines, lang, &mut skipped).await?;
+        refused += send(&source, first_line, lines, lang, &mut replayed).await?;
         first_line = next_line;
     }
     let read = reading.join().map_err(|_| Failure::failed(commands::reader_stopped()))?;
     let closing = source.clone();
     tokio::task::spawn_blocking(move || closing.close()).await.map_err(Failure::defect)??;
     read.map_err(|e| Failure::failed(calls::system_at(&args.file, &e)))?;
-    if skipped.lates > 0 {
-        eprintln!("dunghen: {}", commands::lates_skipped(skipped.lates).in_lang(lang));
+    if replayed.lates > 0 {
+        eprintln!("dunghen: {}", commands::lates_skipped(replayed.lates).in_lang(lang));
     }
-    if skipped.rules > 0 {
-        eprintln!("dunghen: {}", commands::rules_skipped(skipped.rules).in_lang(lang));
+    if replayed.rules > 0 {
+        eprintln!("dunghen: {}", commands::rules_published(replayed.rules).in_lang(lang));
     }
     Ok(if refused > 0 { IN_PART } else { 0 })
 }
 
 /// Lines of a replayed file that are no desk's to say.
 #[derive(Default)]
-struct Skipped {
+struct Replayed {
+    /// Skipped: the engine writes its own.
     lates: u64,
+    /// Published, each in its place.
     rules: u64,
 }
 
-/// Sends lines and prints an answer for each, in their order; returns how many were refused.
+/// Lines on their way.
+#[derive(Default)]
+struct Batch {
+    events: Vec<pb::BatchEvent>,
+    /// An answer that is known already, or line and id of the event whose answer is to come.
+    answers: Vec<Result<Value, (u64, String)>>,
+}
+
+impl Batch {
+    /// Sends what is there and prints an answer for each line, in their order; returns how many were refused.
+    async fn send(&mut self, source: &Source, lang: Lang) -> Result<u64, Failure> {
+        let Batch { events, answers } = std::mem::take(self);
+        let results = record_each(source, events, false).await.map_err(|s| Failure::status(&s))?;
+        let mut results = results.into_iter();
+        let mut refused = 0;
+        for answer in answers {
+            let printed = match answer {
+                Ok(known) => {
+                    refused += 1;
+                    known
+                }
+                Err((number, id)) => match results.next().and_then(|r| r.result) {
+                    Some(pb::record_result::Result::Receipt(receipt)) => json::receipt(&receipt),
+                    Some(pb::record_result::Result::Refusal(r)) => {
+                        refused += 1;
+                        let text = Text::from_elsewhere(r.message_vi, r.message_en);
+                        refusal(number, Some(id), &r.reason, text.in_lang(lang))
+                    }
+                    None => return Err(Failure::failed(calls::event_unanswered())),
+                },
+            };
+            output::json(&printed)?;
+        }
+        Ok(refused)
+    }
+}
+
+/// Sends lines, and returns how many were refused.
 async fn send(
     source: &Source,
     first_line: u64,
     lines: Vec<Result<String, Rejection>>,
     lang: Lang,
-    skipped: &mut Skipped,
+    replayed: &mut Replayed,
 ) -> Result<u64, Failure> {
     let zone = Zone::VIETNAM;
     let own = |line: u64, id: Option<String>, r: &Rejection| {
         refusal(line, id, r.reason(), messages::rejection(r, &zone).in_lang(lang))
     };
-    let mut events = Vec::new();
-    // An answer that is known already, or the id of the event whose answer is to come.
-    let mut answers: Vec<Result<Value, (u64, String)>> = Vec::new();
+    let (mut batch, mut refused) = (Batch::default(), 0);
     for (number, line) in (first_line..).zip(lines) {
         match line.map(|text| (text.is_empty(), json::line(&text))) {
             Ok((true, _)) => {}
             Ok((false, Line::Event(statement))) => {
-                answers.push(Err((number, statement.event_id.to_string())));
-                events.push(pb::BatchEvent { event: Some(wire::event(&statement)), expected_version: None });
+                batch.answers.push(Err((number, statement.event_id.to_string())));
+                batch.events.push(pb::BatchEvent { event: Some(wire::event(&statement)), expected_version: None });
             }
-            Ok((false, Line::ReplayedLate)) => skipped.lates += 1,
-            Ok((false, Line::ReplayedRule)) => skipped.rules += 1,
-            Ok((false, Line::Refused(id, rejection))) => answers.push(Ok(own(number, id, &rejection))),
-            Err(rejection) => answers.push(Ok(own(number, None, &rejection))),
+            Ok((false, Line::ReplayedLate)) => replayed.lates += 1,
+            Ok((false, Line::ReplayedRule(file))) => {
+                // In its place: it is in force for what follows, not for what was recorded before it.
+                refused += batch.send(source, lang).await?;
+                let request = pb::PublishRequest { file, dry_run: false };
+                source.publish(request).await.map_err(|s| Failure::status(&s))?;
+                replayed.rules += 1;
+            }
+            Ok((false, Line::Refused(id, rejection))) => batch.answers.push(Ok(own(number, id, &rejection))),
+            Err(rejection) => batch.answers.push(Ok(own(number, None, &rejection))),
         }
     }
-    let results = record_each(source, events, false).await.map_err(|s| Failure::status(&s))?;
-    let mut results = results.into_iter();
-    let mut refused = 0;
-    for answer in answers {
-        let printed = match answer {
-            Ok(known) => {
-                refused += 1;
-                known
-            }
-            Err((number, id)) => match results.next().and_then(|r| r.result) {
-                Some(pb::record_result::Result::Receipt(receipt)) => json::receipt(&receipt),
-                Some(pb::record_result::Result::Refusal(r)) => {
-                    refused += 1;
-                    let text = Text::from_elsewhere(r.message_vi, r.message_en);
-                    refusal(number, Some(id), &r.reason, text.in_lang(lang))
-                }
-                None => return Err(Failure::failed(calls::event_unanswered())),
-            },
-        };
-        output::json(&printed)?;
-    }
-    Ok(refused)
+    Ok(refused + batch.send(source, lang).await?)
 }
 
 /// Records events each on its own; waits and tries again while the server has too much waiting.

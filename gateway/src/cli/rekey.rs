@@ -3,6 +3,7 @@
 
 use super::{Failure, Format, Target, format_or_default, output};
 use dunghen::messages::{Lang, commands};
+use dunghen::source::Source;
 use dunghen::{pb, rules, wire};
 use dunghen_engine::dossier::{Code, Due, Event, Statement};
 use dunghen_engine::time::Date;
@@ -36,8 +37,8 @@ struct Told {
     statement: Statement,
 }
 
-/// The events that stand, corrections applied, with the dues that were reckoned for them: what was promised stays so.
-fn standing(history: &[pb::Record]) -> Option<Vec<Told>> {
+/// The events that stand, corrections applied; `told_whole` with what the rules had made of them.
+fn standing(history: &[pb::Record], told_whole: bool) -> Option<Vec<Told>> {
     let mut decided: BTreeMap<Uuid, Option<(Statement, &pb::Record)>> = BTreeMap::new();
     let read = |record: &pb::Record| wire::statement(record.event.clone()).ok();
     // The newest correction of an event counts, unless it is annulled itself by one that came after it.
@@ -65,10 +66,27 @@ fn standing(history: &[pb::Record]) -> Option<Vec<Told>> {
             Some(Some(restated)) => restated,
             Some(None) => continue,
         };
-        complete(&mut statement.event, source);
+        if told_whole {
+            complete(&mut statement.event, source);
+        }
         all.push(Told { event_id, statement });
     }
+    // Nothing but a rejection is accepted before the reception, which may have been told again after others.
+    let reception = all.iter().position(|t| matches!(t.statement.event, Event::Received { .. }));
+    if let Some(reception) = reception {
+        let first = all[..reception].iter().filter(|t| matches!(t.statement.event, Event::Rejected { .. })).count();
+        let received = all.remove(reception);
+        all.insert(first, received);
+    }
     Some(all)
+}
+
+/// Whether other rules than those that the dossier follows may be in force when it is told again: some were published
+/// after its reception. Then what was reckoned is said, so that what was promised stays so.
+async fn rules_changed(source: &Source, history: &[pb::Record]) -> Result<bool, tonic::Status> {
+    let received = history.first().map_or(0, |r| r.position);
+    let rules = source.list_rules(pb::ListRulesRequest::default()).await?.rules;
+    Ok(rules.iter().any(|rule| rule.position.is_some_and(|position| position > received)))
 }
 
 /// Says what the rules had made of an event, since other rules may be in force when it is told again.
@@ -94,7 +112,8 @@ pub(super) async fn run(args: RekeyArgs, lang: Lang) -> Result<u8, Failure> {
     let source = args.target.open(rules::options(Purpose::Write), lang).await?;
     let request = pb::GetDossierRequest { dossier: wrong.to_owned(), ..pb::GetDossierRequest::default() };
     let detail = source.get_dossier(request).await.map_err(|s| Failure::status(&s))?;
-    let told = standing(&detail.history).ok_or_else(|| Failure::failed(commands::newer_server()))?;
+    let told_whole = rules_changed(&source, &detail.history).await.map_err(|s| Failure::status(&s))?;
+    let told = standing(&detail.history, told_whole).ok_or_else(|| Failure::failed(commands::newer_server()))?;
     if told.is_empty() {
         return Err(Failure::failed(commands::nothing_stands(wrong)));
     }

@@ -13,6 +13,7 @@ use dunghen_engine::views::GroupKey;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 use tokio_stream::StreamExt;
 
 /// How many of the last events are shown.
@@ -100,8 +101,16 @@ pub(super) async fn run(args: WatchArgs, lang: Lang) -> Result<u8, Failure> {
     let mut interrupted = super::serve::stop_on_signal()?;
     let live = std::io::stdout().is_terminal();
     show(&screen, args.goal, live, lang)?;
+    // Events are shown as they come, but no oftener than answers are.
+    let mut frames = tokio::time::interval(Duration::from_secs(1) / args.per_second.clamp(1, 10));
+    frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut unseen = false;
     loop {
         tokio::select! {
+            _ = frames.tick(), if live && unseen => {
+                unseen = false;
+                show(&screen, args.goal, live, lang)?;
+            }
             answer = answers.next() => match answer {
                 Some(answer) => {
                     screen.rates = answer.map_err(failed)?.answer;
@@ -116,6 +125,7 @@ pub(super) async fn run(args: WatchArgs, lang: Lang) -> Result<u8, Failure> {
                         if screen.events.len() > EVENTS {
                             screen.events.pop_front();
                         }
+                        unseen = true;
                     }
                 }
                 None => return Ok(0),
@@ -164,11 +174,23 @@ fn show(screen: &Screen, goal: Goal, live: bool, lang: Lang) -> Result<(), Failu
         apology_pending: total.apology_pending,
     };
     let summary = standing(goal.sign(), goal.hundredths, &summary).into_lang(lang);
-    let events: Vec<&str> = screen.events.iter().map(String::as_str).collect();
-    let page = format!("{}\n{summary}\n\n{}", rates_table(rates, lang), events.join("\n"));
+    let table = rates_table(rates, lang);
+    let mut events: Vec<&str> = screen.events.iter().map(String::as_str).collect();
     if !live {
-        return output::line(&page);
+        return output::line(&format!("{table}\n{summary}\n\n{}", events.join("\n")));
     }
+    // What is higher than the terminal would push the heading out of it: the oldest events give way first, then the last
+    // rows of the table.
+    let height = usize::from(console::Term::stdout().size().0).max(6);
+    let mut rows: Vec<&str> = table.lines().collect();
+    let others = summary.lines().count() + 2;
+    let room = height.saturating_sub(rows.len() + others);
+    events.drain(..events.len().saturating_sub(room));
+    if rows.len() + others > height {
+        rows.truncate(height.saturating_sub(others + 1));
+        rows.push("…");
+    }
+    let page = format!("{}\n{summary}\n\n{}", rows.join("\n"), events.join("\n"));
     let mut out = std::io::stdout().lock();
     write!(out, "\x1b[H{}\x1b[K\x1b[J", page.replace('\n', "\x1b[K\n"))?;
     out.flush()?;

@@ -34,12 +34,12 @@ pub fn lates_skipped(lines: u64) -> Text {
     )
 }
 
-/// The same, of rules.
+/// Rules of a replayed file.
 #[must_use]
-pub fn rules_skipped(lines: u64) -> Text {
+pub fn rules_published(lines: u64) -> Text {
     Text::new(
-        format!("đã bỏ qua {lines} dòng loại Published: quy định được công bố bằng `dunghen publish`"),
-        format!("{lines} lines of type Published were skipped: rules are published by `dunghen publish`"),
+        format!("{lines} dòng loại Published đã được công bố, đúng chỗ của chúng"),
+        format!("{lines} lines of type Published were published, each in its place"),
     )
 }
 

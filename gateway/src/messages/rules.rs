@@ -264,6 +264,14 @@ pub fn unfit(why: &Unfit) -> Text {
             Text::new(format!("ngày cuối {to} trước ngày đầu {from}"), format!("{to} comes before {from}"))
         }
         Unfit::CutOffDay => Text::new("kỳ báo cáo bắt đầu vào ngày 1 đến 28", "periods begin on a day from 1 to 28"),
+        Unfit::BuiltInDefinition => Text::new(
+            "định nghĩa này có sẵn và không thay đổi; hãy công bố dưới tên khác",
+            "this definition is built in and stays as it is; publish under a name of its own",
+        ),
+        Unfit::EveryUnit => Text::new(
+            "đơn vị * phải nêu lịch làm việc (calendar) và quy định xin lỗi (apology)",
+            "the unit * must name a calendar and an apology policy",
+        ),
         Unfit::NeverDecided => Text::new(
             "nhóm hồ sơ decided cần lời hẹn first hoặc current",
             "the cohort `decided` needs the promise `first` or `current`",

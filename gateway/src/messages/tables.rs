@@ -126,6 +126,7 @@ pub fn dossiers_count(count: u64, next_page: &str) -> Text {
 pub fn state(state: &str) -> Text {
     let vi = match state {
         "rejected" => "từ chối tiếp nhận",
+        "annulled" => "đã hủy do đính chính",
         "open" => "đang giải quyết",
         "waiting" => "chờ bổ sung",
         "late" => "quá hạn",
