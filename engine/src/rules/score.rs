@@ -96,7 +96,7 @@ impl Fraction {
     #[must_use]
     pub fn millionths(self) -> Option<u64> {
         let (part, whole) = self.reduced();
-        let millionths = (MILLION % whole == 0).then(|| part.checked_mul(MILLION / whole))??;
+        let millionths = MILLION.is_multiple_of(whole).then(|| part.checked_mul(MILLION / whole))??;
         u64::try_from(millionths).ok().filter(|n| *n < MOST_MILLIONTHS)
     }
 
