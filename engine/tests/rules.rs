@@ -436,3 +436,25 @@ fn forecasts_say_what_is_left_and_letters_why() {
     assert!(missed.contains(&answered("told-anew", "slow", false)), "the reason as it was corrected: {missed:?}");
     assert!(missed.contains(&("open".to_owned(), false, None, None, None)), "{missed:?}");
 }
+
+/// Corrections of corrections: however long the chain, the first telling stands or falls with its length.
+#[test]
+fn a_long_chain_of_corrections() {
+    const LINKS: u64 = 3000;
+    let clock = TestClock::at(at("2025-09-20T02:00:00Z"));
+    let engine = engine_over(&memory(), &clock);
+    let t = at("2025-09-03T02:00:00Z");
+    let mut commands = vec![command(0, "a", t, common::received(by("2025-09-10"))), command(1, "a", t, processed())];
+    commands.extend((2..LINKS).map(|n| {
+        let (target_event_id, reason_code) = (common::id(n - 1), code("slip"));
+        command(n, "a", t, Event::Corrected { target_event_id, reason_code, replacement: None })
+    }));
+    assert!(common::send(&engine, commands).iter().all(Result::is_ok));
+    let ended = || engine.detail("a", Moment::Date(day("2025-12-31"))).unwrap().unwrap().item.ended_at.is_some();
+    // The last one annuls the one before it, and so on: an even number of links leaves the end as it was told.
+    assert!(ended());
+    let one_more =
+        Event::Corrected { target_event_id: common::id(LINKS - 1), reason_code: code("slip"), replacement: None };
+    one(&engine, command(LINKS, "a", t, one_more));
+    assert!(!ended());
+}

@@ -8,6 +8,7 @@ use crate::rules::{Code, Pinned, Rulebook};
 use crate::time::{Due, Timestamp};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -271,38 +272,31 @@ impl Dossier {
 
     /// Keys and rules are those of the reception that stands.
     fn settle(&mut self) {
-        let received = self.entries.iter().find(|e| matches!(self.stands(e).map(|e| e.act), Some(Act::Received(_))));
-        let told_at = received.map(|e| self.told_at(e.position));
+        let decided = self.decided();
+        let stands = |e: &&Entry| matches!(stands(e, &decided).map(|e| e.act), Some(Act::Received(_)));
+        let told_at =
+            self.entries.iter().find(stands).map(|e| decided.get(&e.position).map_or(e.position, |c| c.position));
         if let Some(reception) = told_at.and_then(|at| self.receptions.iter().find(|r| r.position == at)).cloned() {
             self.follow(reception);
         }
     }
 
-    /// The correction that decides about the event at `position`: the newest that is not annulled itself.
-    fn correction_of(&self, position: u64) -> Option<&Correction> {
-        // A correction's own correction stands behind it, so this ends.
-        self.corrections.iter().rev().find(|c| c.target == position && self.correction_of(c.position).is_none())
+    /// The correction that decides about each event that is corrected: the newest that is not annulled itself. What
+    /// corrects a correction stands behind it, so the newest are looked at first.
+    fn decided(&self) -> BTreeMap<u64, &Correction> {
+        let mut decided = BTreeMap::new();
+        for correction in self.corrections.iter().rev() {
+            if !decided.contains_key(&correction.position) {
+                decided.entry(correction.target).or_insert(correction);
+            }
+        }
+        decided
     }
 
     /// Where the event of a position was told as it stands: there, or where it was corrected.
     #[must_use]
     pub fn told_at(&self, position: u64) -> u64 {
-        self.correction_of(position).map_or(position, |c| c.position)
-    }
-
-    /// An event as it stands, corrections applied; `None` if it is annulled or a correction. What stands in its place
-    /// has its position.
-    fn stands(&self, entry: &Entry) -> Option<Entry> {
-        if entry.act == Act::Corrected {
-            return None;
-        }
-        match self.correction_of(entry.position) {
-            None => Some(*entry),
-            Some(correction) => {
-                let (occurred_at, act) = correction.replacement?;
-                Some(Entry { occurred_at, act, ..*entry })
-            }
-        }
+        self.decided().get(&position).map_or(position, |c| c.position)
     }
 
     /// The events that stand, corrections applied, by position: what every figure is made of.
@@ -311,7 +305,8 @@ impl Dossier {
         if self.corrections.is_empty() {
             return Cow::Borrowed(&self.entries);
         }
-        Cow::Owned(self.entries.iter().filter_map(|e| self.stands(e)).collect())
+        let decided = self.decided();
+        Cow::Owned(self.entries.iter().filter_map(|e| stands(e, &decided)).collect())
     }
 
     /// How many events it has: its version.
@@ -330,6 +325,21 @@ impl Dossier {
     #[must_use]
     pub fn has(&self, event_type: EventType) -> bool {
         self.standing().iter().any(|e| e.act.event_type() == event_type)
+    }
+}
+
+/// An event as it stands, corrections applied; `None` if it is annulled or a correction. What stands in its place has its
+/// position.
+fn stands(entry: &Entry, decided: &BTreeMap<u64, &Correction>) -> Option<Entry> {
+    if entry.act == Act::Corrected {
+        return None;
+    }
+    match decided.get(&entry.position) {
+        None => Some(*entry),
+        Some(correction) => {
+            let (occurred_at, act) = correction.replacement?;
+            Some(Entry { occurred_at, act, ..*entry })
+        }
     }
 }
 

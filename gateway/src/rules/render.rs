@@ -1,7 +1,7 @@
 //! Rules written as they stand in a file, whole: what is printed can be published again, and reads as the same rule.
 //!
-//! Keys come in the order of gateway/rules/README.md, and each named day and each tier has a line of its own, so that two versions can
-//! be compared line by line. What is empty, or as it is anyway, is left out.
+//! Keys come in the order of gateway/rules/README.md, and each named day and tier has a line of its own, so that two
+//! versions can be compared line by line. What is empty, or as it is anyway, is left out.
 
 use super::calendar::WEEKDAYS;
 use super::kinds::{AFTER_SUPPLEMENT, EXITS};

@@ -299,8 +299,8 @@ fn the_built_in_set_is_whole_and_reads_as_itself() {
     }
     let of = |kind: RuleKind| set.publications.iter().filter(|p| p.rule.kind() == kind).count();
     let counts = RuleKind::ALL.map(|(kind, _)| of(kind));
-    // Units: `*`, and the four whose plans are there. Definitions: those of every directory need no publication.
-    assert_eq!(counts, [1, 5, 15, 3, 15, 0, 23, 2, 1]);
+    // Definitions: those of every directory need no publication.
+    assert_eq!(counts, [1, 1, 15, 3, 15, 0, 23, 2, 1]);
     let built_in = Rules::parse(include_str!("../../../engine/rules/vietnam-1.toml")).unwrap();
     assert_eq!(built_in.check_names(|_, _| false), Ok(()), "what it names is in it");
     assert!(WorkingTime::new(vietnam(), Zone::VIETNAM).is_ok());
@@ -326,6 +326,26 @@ fn the_built_in_tiers_at_their_bounds() {
         assert_eq!(rate.marks(part, million), marks.map(|marks| (marks, tier)), "{part}");
     }
     assert_eq!(rate.marks(0, 0), None);
+}
+
+/// The examples of the pages are files that can be published.
+#[test]
+fn the_pages_show_rules_that_are_read() {
+    let known =
+        |kind: RuleKind, code: &str| sets()[0].publications.iter().any(|p| p.rule.kind() == kind && *p.code == *code);
+    let pages = [
+        (include_str!("../../rules/README.md"), "```toml\n", "```", 6),
+        (include_str!("../../../README.md"), "cat > city.toml <<'EOF'\n", "EOF\n", 1),
+        (include_str!("../../REFERENCE.md"), "```toml\n", "```", 1),
+    ];
+    for (page, begin, end, count) in pages {
+        let (_, rest) = page.split_once(begin).unwrap();
+        let (file, _) = rest.split_once(end).unwrap();
+        let rules = Rules::parse(file).unwrap_or_else(|fault| panic!("{}\n{file}", fault.text().en));
+        assert_eq!(rules.publications.len(), count);
+        assert_eq!(rules.check_names(known), Ok(()));
+        rules.publications.iter().for_each(reads_as_itself);
+    }
 }
 
 #[test]

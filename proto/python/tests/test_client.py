@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import re
 import subprocess
@@ -10,6 +13,7 @@ import tempfile
 import threading
 import unittest
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -21,7 +25,48 @@ from dunghen import errors
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("DUNGHEN_BIN", ROOT / "target/debug/dunghen"))
 EXAMPLE = ROOT / "proto/python/examples/desk_day.py"
+README = ROOT / "proto/python/README.md"
 HANOI = timezone(timedelta(hours=7))
+#: A calendar with working Saturdays, a term, a payment that stops the clock, and a target.
+RULES = """format = 1
+
+[[calendar]]
+code = "city"
+effective_from = "2025-01-01"
+first = "2025-01-01"
+last = "2025-12-31"
+weekly_days_off = ["sunday"]
+hours = ["08:00-12:00", "13:00-17:00"]
+cut_off = "16:00"
+days_off = [{ date = "2025-09-02", vi = "Quốc khánh", en = "National Day", kind = "holiday" }]
+
+[[unit]]
+code = "H44.22"
+effective_from = "2025-01-01"
+vi = "Sở Y tế"
+en = "Department of Health"
+calendar = "city"
+
+[[procedure]]
+code = "9.000001"
+effective_from = "2025-01-01"
+vi = "Cấp số tiếp nhận"
+term = "5 working_day"
+payment_stops_clock = true
+
+[[target]]
+code = "plan.on-time"
+effective_from = "2025-01-01"
+source = "Kế hoạch 2025"
+clause = "III.1"
+metric = "on_time_rate"
+comparator = ">="
+threshold = "0.5"
+denominator = "resolved"
+unit = "H44"
+from = "2024-01-01"
+to = "2025-12-31"
+"""
 
 
 def at(text: str) -> datetime:
@@ -247,6 +292,242 @@ class Recording(WithServer):
         self.assertEqual((again.position, again.duplicate), (first.position, True))
 
 
+class Correcting(WithServer):
+    def setUp(self) -> None:
+        super().setUp()
+        self.received = received("K", channel="direct")
+        self.processed = processed("K", "2025-09-12")
+        for event in (self.received, self.processed):
+            self.client.record(event)
+
+    def correction(self, target: dunghen.Event, **more: object) -> dunghen.Corrected:
+        said: dict[str, object] = {"occurred_at": at("2025-09-15T09:00:00"), "reason_code": "slip", **more}
+        return dunghen.Corrected(dossier="K", target_event_id=target.event_id, **said)  # type: ignore[arg-type]
+
+    def test_an_event_stands_in_the_place_of_another(self) -> None:
+        before = self.client.rates("resolved")
+        self.assertEqual((before.total.on_due, before.total.late), (0, 1))
+        told = replace(self.processed, occurred_at=at("2025-09-10T16:00:00"), outcome="refused", desk="q3")
+        correction = self.correction(self.processed, replacement=told)
+        receipt = self.client.record(correction)
+        after = self.client.rates("resolved")
+        self.assertEqual((after.total.on_due, after.total.late), (1, 0))
+
+        records = [r for r in self.client.replay(dossier="K") if isinstance(r, dunghen.Record)]
+        types = [r.event.type for r in records]
+        self.assertEqual(types, ["Received", "Late", "Processed", "Corrected"])
+        # The first words stay on record, and the correction is read as it was said.
+        self.assertEqual(records[2].event.occurred_at, self.processed.occurred_at)
+        self.assertEqual((records[3].position, records[3].event), (receipt.position, correction))
+        read = records[3].event
+        assert isinstance(read, dunghen.Corrected) and isinstance(read.replacement, dunghen.Processed)
+        self.assertEqual((read.annul, read.replacement.outcome, read.replacement.desk), (False, "refused", "q3"))
+        self.assertEqual((read.replacement.dossier, read.replacement.event_id), ("K", correction.event_id))
+
+        # The same in the words of the NDJSON, with what a line of a replay carries.
+        line = {
+            "event_id": correction.event_id,
+            "dossier": "K",
+            "type": "Corrected",
+            "occurred_at": "2025-09-15T09:00:00+07:00",
+            "target_event_id": self.processed.event_id,
+            "reason_code": "slip",
+            "annul": None,
+            "replacement": {
+                "type": "Processed",
+                "occurred_at": "2025-09-10T09:00:00.000Z",
+                "outcome": "refused",
+                "desk": "q3",
+                "position": 2,
+                "flags": [],
+            },
+        }
+        again = self.client.record(line)
+        self.assertEqual((again.position, again.duplicate), (receipt.position, True))
+
+    def test_an_event_is_annulled(self) -> None:
+        self.client.record(self.correction(self.processed, annul=True))
+        self.assertEqual(self.client.dossier("K").dossier.state, "late")
+        record = self.client.dossier("K").history[-1]
+        assert isinstance(record.event, dunghen.Corrected)
+        self.assertEqual((record.event.annul, record.event.replacement), (True, None))
+        # It has not ended any more.
+        self.assertEqual(self.client.record(processed("K", "2025-09-10")).duplicate, False)
+
+    def test_a_due_that_had_passed_is_flagged(self) -> None:
+        correction = self.correction(self.received, replacement=replace(self.received, due_date=date(2025, 9, 15)))
+        self.assertIn("DUE_CORRECTED_LATE", self.client.record(correction).flags)
+        other = self.correction(
+            self.received, replacement=replace(self.received, due_date="2025-09-15", channel="online")
+        )
+        self.assertNotIn("DUE_CORRECTED_LATE", self.client.record(other).flags)
+        detail = self.client.dossier("K")
+        self.assertEqual((detail.dossier.channel, detail.dossier.due_date), ("online", date(2025, 9, 15)))
+
+    def test_what_is_no_correction(self) -> None:
+        for wrong, said in (
+            ({"annul": True, "replacement": self.processed}, "annul or replacement"),
+            ({"replacement": {"type": "Processed", "outcom": "granted"}}, "replacement: Processed has no field outcom"),
+            ({"replacement": "Processed"}, "replacement: 'Processed' is no event"),
+            ({"replacement": {"type": "Processed", "occurred_at": "yesterday"}}, "occurred_at"),
+        ):
+            line = {"type": "Corrected", "dossier": "K", "occurred_at": "2025-09-15T09:00:00Z", "reason_code": "slip"}
+            with self.subTest(said), self.assertRaisesRegex(ValueError, said):
+                self.client.record({**line, "target_event_id": self.processed.event_id, **wrong})
+        for correction, field in (
+            (self.correction(self.processed), "annul"),
+            (self.correction(self.processed, replacement=processed("L")), "replacement.dossier"),
+            (
+                self.correction(self.processed, replacement=replace(self.processed, occurred_at="")),
+                "replacement.occurred_at",
+            ),
+        ):
+            with self.subTest(field), self.assertRaises(dunghen.Refused) as caught:
+                self.client.record(correction)
+            self.assertEqual([v.field for v in caught.exception.violations], [field])
+        self.assertEqual(self.client.dossier("K").dossier.state, "ended")
+
+
+class Publishing(WithServer):
+    def test_rules_are_published_and_in_force(self) -> None:
+        trial = self.client.publish(RULES, dry_run=True)
+        kinds = [("calendar", "city"), ("unit", "H44.22"), ("procedure", "9.000001"), ("target", "plan.on-time")]
+        self.assertEqual(
+            [(r.kind, r.code, r.version, r.position, r.duplicate) for r in trial], [(*k, 1, None, False) for k in kinds]
+        )
+        self.assertEqual(list(self.client.replay()), [])
+        published = self.client.publish(RULES)
+        self.assertEqual(
+            [(r.position, r.duplicate) for r in published], [(0, False), (1, False), (2, False), (3, False)]
+        )
+        again = self.client.publish(RULES)
+        self.assertEqual(
+            [(r.version, r.position, r.duplicate) for r in again],
+            [(1, 0, True), (1, 1, True), (1, 2, True), (1, 3, True)],
+        )
+
+        [city] = self.client.rules("calendar", "city")
+        self.assertEqual((city.built_in, city.position, city.rule.version), (False, 0, 1))
+        self.assertEqual(city.rule.effective_from, date(2025, 1, 1))
+        self.assertIn('cut_off = "16:00"', city.rule.text)
+        [unit] = self.client.rules(code="H44.22")
+        self.assertEqual((unit.rule.kind, unit.name_vi, unit.name_en), ("unit", "Sở Y tế", "Department of Health"))
+        self.assertEqual(self.client.rules(code="H44.22", as_of="2024-12-31"), [])
+        [country] = self.client.rules("calendar", "vn")
+        self.assertEqual(
+            (country.built_in, country.position, country.recorded_at, country.rule.version), (True, None, None, 0)
+        )
+
+        # The desk gives no due, or another one.
+        silent = received("A", procedure="9.000001", due_date=None)
+        self.client.record(silent)
+        self.assertIn("DUE_DIFFERS", self.client.record(received("B", procedure="9.000001")).flags)
+        self.client.record(dunghen.PaymentRequested(dossier="A", occurred_at=at("2025-09-04T09:00:00")))
+        detail = self.client.dossier("A")
+        asked, paid = detail.history[0], next(r for r in detail.history if r.event.type == "PaymentRequested")
+        # Thursday to Saturday, Monday and Tuesday.
+        self.assertEqual((asked.event, asked.reckoned_due_date, asked.reckoned_due), (silent, date(2025, 9, 9), None))
+        self.assertEqual((asked.clock_stops, paid.clock_stops, detail.dossier.waiting), (False, True, True))
+        self.assertEqual(detail.promises[0].due_date, date(2025, 9, 9))
+
+    def test_a_fault_names_its_line(self) -> None:
+        with self.assertRaises(dunghen.Refused) as caught:
+            self.client.publish(RULES.replace("5 working_day", "5 days"))
+        refused = caught.exception
+        line = RULES[: RULES.index("term =")].count("\n") + 1
+        self.assertEqual((refused.reason, [v.field for v in refused.violations]), ("FIELD_INVALID", ["file"]))
+        self.assertIn(f"line {line}: term", refused.message("en"))
+        self.assertIn(f"dòng {line}: term", refused.message("vi"))
+        self.assertTrue(all(r.built_in for r in self.client.rules()))
+        with self.assertRaises(dunghen.Refused) as caught:
+            self.client.rules("law")
+        self.assertEqual([v.field for v in caught.exception.violations], ["kind"])
+
+    def test_rules_are_replayed_among_the_events(self) -> None:
+        first = self.client.record(received("A", due_date=None))
+        self.client.publish(RULES)
+        self.client.record(received("B", due_date=None))
+        items = list(self.client.replay())
+        self.assertEqual([i.position for i in items], list(range(6)))
+        rules = [i for i in items if isinstance(i, dunghen.RuleRecord)]
+        self.assertEqual(
+            [(r.position, r.rule.code, r.rule.version) for r in rules][:2], [(1, "city", 1), (2, "H44.22", 1)]
+        )
+        self.assertGreaterEqual(rules[0].recorded_at, first.recorded_at)
+        [city] = self.client.rules("calendar", "city")
+        self.assertEqual((rules[0].rule, rules[0].recorded_at), (city.rule, city.recorded_at))
+        events = [i.event.dossier for i in items if isinstance(i, dunghen.Record)]
+        self.assertEqual(events, ["A", "B"])
+        self.assertEqual([i.position for i in self.client.replay(unit="H44")], [0, 5])
+        self.assertEqual([i.position for i in self.client.replay(types=["Received"])], [0, 5])
+        # A follower hears of them, too.
+        follower = self.client.replay(5, follow=True)
+        self.assertIsInstance(next(follower), dunghen.Record)
+        self.assertIsInstance(next(follower), dunghen.CaughtUp)
+        self.client.publish(RULES.replace("5 working_day", "6 working_day"))
+        item = next(i for i in follower if not isinstance(i, dunghen.Heartbeat))
+        assert isinstance(item, dunghen.RuleRecord)
+        self.assertEqual((item.rule.kind, item.rule.version), ("procedure", 2))
+        follower.close()  # type: ignore[attr-defined]
+
+    def test_lines_of_a_replay_are_recorded_again_without_harm(self) -> None:
+        self.client.publish(RULES)
+        for event in (
+            received("A", procedure="9.000001", due_date=None),
+            dunghen.PaymentRequested(dossier="A", occurred_at=at("2025-09-04T09:00:00")),
+        ):
+            self.client.record(event)
+        ran = subprocess.run(
+            [BINARY, "replay", "--server", self.server.url],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        lines = [json.loads(line) for line in ran.stdout.splitlines()]
+        told = [line for line in lines if line["type"] not in ("Late", "Published")]
+        self.assertIn("reckoned_due_date", told[0])
+        self.assertIn("clock_stops", told[1])
+        for line in told:
+            receipt = self.client.record(line)
+            self.assertEqual((receipt.position, receipt.duplicate), (line["position"], True))
+        with self.assertRaisesRegex(ValueError, "Published"):
+            self.client.record(next(line for line in lines if line["type"] == "Published"))
+
+    def test_targets_year_by_year(self) -> None:
+        self.client.publish(RULES)
+        self.client.record_batch(
+            [
+                received("A"),
+                processed("A"),
+                received("B"),
+                processed("B", "2025-09-12"),
+                received("C", due_date="2025-12-20"),
+            ],
+            atomic=True,
+            imported=True,
+        )
+        past, running = self.client.targets("plan.on-time", as_of="2025-10-01")
+        self.assertEqual(
+            (past.year, past.whole, past.rate, past.verdict, past.outlook), (2024, 0, None, "not_applicable", None)
+        )
+        self.assertEqual((running.part, running.whole, running.rate, running.verdict), (1, 2, 0.5, "met"))
+        self.assertEqual(
+            (running.comparator, running.threshold, running.unit, running.over), (">=", 5000, "H44", False)
+        )
+        self.assertEqual((running.first_date, running.last_date), (date(2025, 1, 1), date(2025, 12, 31)))
+        self.assertEqual((running.from_, running.to), (at("2025-01-01T00:00:00"), at("2026-01-01T00:00:00")))
+        self.assertEqual((running.clause, running.note, running.no_data), ("III.1", None, None))
+        assert running.outlook is not None
+        self.assertEqual((running.outlook.decided, running.outlook.open_due, running.outlook.may_fail), (2, 1, 0))
+        self.assertTrue(running.outlook.text_vi and running.outlook.text_en)
+        [elsewhere] = self.client.targets("plan.on-time", year=2025, unit="H99")
+        self.assertEqual((elsewhere.unit, elsewhere.verdict), ("H99", "not_applicable"))
+        self.assertIn("plan.on-time", {t.code for t in self.client.targets(as_of="2025-10-01")})
+        with self.assertRaises(dunghen.Refused):
+            self.client.targets("no-such-plan")
+
+
 class Asking(WithServer):
     def setUp(self) -> None:
         super().setUp()
@@ -322,6 +603,68 @@ class Asking(WithServer):
         self.assertEqual(owed[("B", 1)], "missing")
         self.assertEqual([o.dossier for o in self.client.obligations("missing", unit="H44.23")], ["B"])
 
+    def test_an_obligation_says_why_and_how_long_there_is(self) -> None:
+        owed = {(o.dossier, o.obligation.promise): o for o in self.client.obligations()}
+        told, untold = owed[("D", 1)], owed[("B", 1)]
+        self.assertEqual((told.reason_code, told.objective, told.left_working_ms), ("workload", False, None))
+        self.assertEqual((untold.reason_code, untold.objective, untold.left_working_ms), (None, None, None))
+        foreseen = {o.dossier: o for o in self.client.obligations("forecast", as_of="2025-09-08")}
+        # Two days of seven and a half hours.
+        self.assertEqual((foreseen["A"].left_working_ms, foreseen["A"].window_closed), (54_000_000, False))
+
+    def test_the_official_form(self) -> None:
+        form = self.client.form("unit", from_="2025-09-01", to="2025-10-01")
+        self.assertEqual((form.from_, form.to), (at("2025-09-01T00:00:00"), at("2025-10-01T00:00:00")))
+        total = form.total
+        self.assertEqual((total.total_received, total.online, total.direct, total.carried_over), (4, 1, 3, 0))
+        self.assertEqual((total.resolved, total.on_due, total.overdue), (2, 1, 1))
+        self.assertEqual((total.in_progress, total.in_progress_overdue, total.in_progress_no_deadline), (2, 1, 1))
+        self.assertEqual([(r.key["unit"], r.figures.total_received) for r in form.rows], [("H44.22", 3), ("H44.23", 1)])
+        by_field = self.client.form(from_=date(2025, 9, 1), to=date(2025, 10, 1), unit="H44.22")
+        self.assertEqual([(r.key["field"], r.figures.resolved) for r in by_field.rows], [(None, 0), ("Mỹ phẩm", 1)])
+        for row in (total, *(r.figures for r in form.rows)):
+            self.assertEqual(row.total_received, row.resolved + row.in_progress + row.withdrawn)
+        with self.assertRaises(dunghen.Refused) as caught:
+            self.client.form("month", from_="2025-09-01", to="2025-10-01")
+        self.assertEqual([v.field for v in caught.exception.violations], ["by"])
+
+    def test_a_dossier_explains_its_due(self) -> None:
+        self.assertIsNone(self.client.dossier("A").explanation)
+        self.client.record_batch(
+            [
+                received("E", procedure="1.002600", due_date=None),
+                dunghen.Forwarded(
+                    dossier="E", occurred_at=at("2025-09-04T09:00:00"), to_unit="H44.30", step_due_date="2025-09-05"
+                ),
+                dunghen.SupplementRequested(dossier="E", occurred_at=at("2025-09-05T09:00:00")),
+                dunghen.Supplemented(dossier="E", occurred_at=at("2025-09-08T09:00:00")),
+                dunghen.ApologySent(
+                    dossier="E", occurred_at=at("2025-09-08T10:00:00"), letter_number="7/XL", reason_code="workload"
+                ),
+            ],
+            atomic=True,
+            imported=True,
+        )
+        detail = self.client.dossier("E", explain=True)
+        self.assertEqual([(s.giver, s.unit) for s in detail.slip], [(None, "H44.22"), ("H44.22", "H44.30")])
+        self.assertEqual(detail.holder, "H44.30")
+        why = detail.explanation
+        assert why is not None
+        rules = {r.kind: (r.code, r.version) for r in why.rules}
+        self.assertEqual(rules, {"calendar": ("vn", 0), "procedure": ("1.002600", 0), "apology": ("hcmc-5157", 0)})
+        # Three working days.
+        self.assertEqual((why.given_due_date, why.reckoned_due_date), (None, date(2025, 9, 8)))
+        self.assertIn("8/09/2025", why.text_vi)
+        self.assertEqual([d.date for d in why.days if d.what == "counted"][:1], [date(2025, 9, 4)])
+        [wait] = why.waits
+        self.assertEqual((wait.from_, wait.to), (at("2025-09-05T09:00:00"), at("2025-09-08T09:00:00")))
+        self.assertEqual(
+            (wait.effect, wait.before_date, wait.days, wait.working_days), ("resumed", date(2025, 9, 8), 3, 1)
+        )
+        [letter] = why.letters
+        self.assertEqual((letter.letter_number, letter.effect, letter.new_due_date), ("7/XL", "defective", None))
+        self.assertTrue(letter.text_vi and letter.text_en)
+
     def test_pages_are_put_together(self) -> None:
         self.client.record_batch([received(f"P-{i}") for i in range(1500)], atomic=False, imported=True)
         codes = [d.dossier for d in self.client.dossiers("late")]
@@ -355,6 +698,16 @@ class Asking(WithServer):
         self.assertEqual(after.total.no_deadline, 1)
         answers.close()  # type: ignore[attr-defined]
 
+    def test_a_worklist_is_watched(self) -> None:
+        lists = self.client.watch_dossiers("open", max_per_second=10)
+        before = [d.dossier for d in next(lists)]
+        self.assertIn("C", before)
+        self.client.record(processed("C", "2025-09-09"))
+        self.assertEqual([d.dossier for d in next(lists)], [code for code in before if code != "C"])
+        lists.close()  # type: ignore[attr-defined]
+        [first] = next(self.client.watch_dossiers(page_size=1))
+        self.assertEqual(first, next(self.client.dossiers()))
+
     def test_the_example_runs_twice(self) -> None:
         for _ in range(2):
             ran = subprocess.run(
@@ -367,6 +720,25 @@ class Asking(WithServer):
             self.assertEqual((ran.returncode, ran.stderr), (0, ""))
             self.assertIn("DOSSIER_UNKNOWN", ran.stdout)
             self.assertIn("H44.22", ran.stdout)
+            self.assertRegex(ran.stdout, "corrected: position .*, version ")
+            self.assertIn("II.06a: ", ran.stdout)
+
+
+class Readme(WithServer):
+    def test_what_it_shows_works_as_written(self) -> None:
+        blocks = re.findall("```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            for block in blocks:
+                exec(block.replace("127.0.0.1:7070", self.server.url), {})
+        rate, rule, *more = printed.getvalue().splitlines()
+        self.assertEqual((len(blocks), rate, rule), (4, "1.0", "procedure 9.000001 1 False"))
+        # The promise of the dossier for which nobody gave a due, its record, and the form.
+        self.assertTrue(any(line.startswith("2025-09-10 ") for line in more), more)
+        self.assertTrue(any(line.endswith(" Received 2025-09-10") for line in more), more)
+        self.assertIn("H44.22 2 1 1", more)
+        history = self.client.dossier("H44.22-250903-0002").history
+        self.assertEqual(history[-1].event.type, "Corrected")
 
 
 class Ids(unittest.TestCase):

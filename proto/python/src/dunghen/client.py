@@ -14,12 +14,15 @@ import grpc
 
 from dunghen import answers
 from dunghen.errors import Refused, Unavailable, from_refusal, from_rpc
-from dunghen.events import Event, day, event_from, timestamp, to_wire
+from dunghen.events import Event, day, event_from, instant, timestamp, to_wire
 from dunghen.v1 import (
     auditor_pb2,
     auditor_pb2_grpc,
     desk_pb2,
     desk_pb2_grpc,
+    event_pb2,
+    rules_pb2,
+    rules_pb2_grpc,
     supervisor_pb2,
     supervisor_pb2_grpc,
 )
@@ -66,6 +69,7 @@ class Client:
         self._desk = desk_pb2_grpc.DeskServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._supervisor = supervisor_pb2_grpc.SupervisorServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._auditor = auditor_pb2_grpc.AuditorServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._rules = rules_pb2_grpc.RulesServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Closes the connection."""
@@ -185,6 +189,50 @@ class Client:
         for response in self._stream(self._supervisor.WatchRates, request):
             yield _rates(response.answer)
 
+    def form(
+        self,
+        by: str = "field",
+        *,
+        from_: When,
+        to: When,
+        as_of: When | None = None,
+        unit: str = "",
+        procedure: str = "",
+        field: str = "",
+        channel: str = "",
+        time_zone: str = "",
+        min_position: int = 0,
+        timeout: float | None = None,
+    ) -> answers.Form:
+        """Official form II.06a of the period [`from_`, `to`), with a row for each value of `by`: field or unit."""
+        request = supervisor_pb2.GetFormRequest(
+            by=by,
+            **_period(from_, to, as_of),
+            filter=_filter(unit, procedure, field, channel),
+            time_zone=time_zone,
+            min_position=min_position,
+        )
+        return answers.read(answers.Form, self._call(self._supervisor.GetForm, request, timeout=timeout))
+
+    def targets(
+        self,
+        code: str = "",
+        *,
+        year: int = 0,
+        unit: str = "",
+        as_of: When | None = None,
+        min_position: int = 0,
+        timeout: float | None = None,
+    ) -> list[answers.TargetYear]:
+        """The targets in force, or that of a code, judged year by year, or in one `year`: met or not, and how many may
+        still fail. `unit`: judged for it and those below instead of each target's own.
+        """
+        request = supervisor_pb2.ListTargetsRequest(
+            code=code, year=year, unit=unit, as_of=_point(as_of, "as_of"), min_position=min_position
+        )
+        response = self._call(self._supervisor.ListTargets, request, timeout=timeout)
+        return [answers.read(answers.TargetYear, target) for target in response.targets]
+
     def dossiers(
         self,
         state: str = "",
@@ -219,10 +267,51 @@ class Client:
             for dossier in page.dossiers:
                 yield answers.read(answers.Dossier, dossier)
 
-    def dossier(self, code: str, *, as_of: When | None = None, min_position: int = 0) -> answers.DossierDetail:
-        """All about one dossier: promises, obligations, history. Raises Refused with DOSSIER_UNKNOWN."""
+    def watch_dossiers(
+        self,
+        state: str = "",
+        *,
+        definition: str = "",
+        outcome: str = "",
+        from_: When | None = None,
+        to: When | None = None,
+        as_of: When | None = None,
+        unit: str = "",
+        procedure: str = "",
+        field: str = "",
+        channel: str = "",
+        time_zone: str = "",
+        due_within_hours: int = 0,
+        min_position: int = 0,
+        page_size: int = 0,
+        max_per_second: int = 0,
+    ) -> Iterator[list[answers.Dossier]]:
+        """The first `page_size` (1,000 if 0) of `dossiers` now, and again whenever they change. Close the iterator, or
+        break, to end it.
+        """
+        question = supervisor_pb2.ListDossiersRequest(
+            state=state,
+            definition=definition,
+            outcome=outcome,
+            **_period(from_, to, as_of),
+            filter=_filter(unit, procedure, field, channel),
+            time_zone=time_zone,
+            due_within_hours=due_within_hours,
+            page_size=page_size,
+            min_position=min_position,
+        )
+        request = supervisor_pb2.WatchDossiersRequest(question=question, max_per_second=max_per_second)
+        for response in self._stream(self._supervisor.WatchDossiers, request):
+            yield [answers.read(answers.Dossier, dossier) for dossier in response.answer.dossiers]
+
+    def dossier(
+        self, code: str, *, as_of: When | None = None, explain: bool = False, min_position: int = 0
+    ) -> answers.DossierDetail:
+        """All about one dossier: promises, obligations, history, tracking slip; with `explain` also why it is due when
+        it is. Raises Refused with DOSSIER_UNKNOWN.
+        """
         request = supervisor_pb2.GetDossierRequest(
-            dossier=code, as_of=_point(as_of, "as_of"), min_position=min_position
+            dossier=code, as_of=_point(as_of, "as_of"), explain=explain, min_position=min_position
         )
         return answers.read(answers.DossierDetail, self._call(self._supervisor.GetDossier, request))
 
@@ -266,10 +355,11 @@ class Client:
         types: Sequence[str] = (),
         follow: bool = False,
         min_position: int = 0,
-    ) -> Iterator[answers.Record | answers.CaughtUp | answers.Heartbeat]:
+    ) -> Iterator[answers.Record | answers.RuleRecord | answers.CaughtUp | answers.Heartbeat]:
         """The log in order, up to its head; or on and on (`follow`), with CaughtUp once and Heartbeat when it is quiet.
 
-        To resume, begin at the last position plus one. Close the iterator, or break, to end it.
+        Events are Records, rules that were published RuleRecords; who names a dossier, a unit or types of events gets
+        no rules. To resume, begin at the last position plus one. Close the iterator, or break, to end it.
         """
         request = auditor_pb2.ReplayRequest(
             from_position=from_position,
@@ -283,11 +373,45 @@ class Client:
         for response in self._stream(self._auditor.Replay, request):
             which = response.WhichOneof("item")
             if which == "record":
-                yield answers.read(answers.Record, response.record)
+                yield _record(response.record)
             elif which == "caught_up":
                 yield answers.CaughtUp(response.caught_up.position)
             elif which == "heartbeat":
                 yield answers.Heartbeat(response.heartbeat.position)
+
+    # Whoever answers for the rules
+
+    def publish(
+        self, file_text: str, *, dry_run: bool = False, timeout: float | None = None
+    ) -> list[answers.PublishedRule]:
+        """Publishes the rules of a file (TOML, format = 1), all or none; with `dry_run` only says what would come of it.
+
+        Raises Refused, which names the line and changed nothing, or Unavailable: then publish the same again, for what
+        was published last in the same words is a duplicate.
+        """
+        request = rules_pb2.PublishRequest(file=file_text, dry_run=dry_run)
+        response = self._call(self._rules.Publish, request, timeout=timeout)
+        return [answers.read(answers.PublishedRule, rule) for rule in response.rules]
+
+    def rules(
+        self,
+        kind: str = "",
+        code: str = "",
+        *,
+        as_of: When | None = None,
+        min_position: int = 0,
+        timeout: float | None = None,
+    ) -> list[answers.RuleVersion]:
+        """Versions of rules, also those that are built in, by kind and code in the order in which they were recorded.
+
+        `kind`: calendar, unit, procedure, apology, reason, definition, target, report_period or tiers. `as_of`: only those
+        in force on that day.
+        """
+        request = rules_pb2.ListRulesRequest(
+            kind=kind, code=code, as_of=_point(as_of, "as_of"), min_position=min_position
+        )
+        response = self._call(self._rules.ListRules, request, timeout=timeout)
+        return [answers.read(answers.RuleVersion, version) for version in response.rules]
 
     # Calls
 
@@ -346,6 +470,17 @@ _AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 def _rates(response: supervisor_pb2.GetRatesResponse) -> answers.Rates:
     return answers.read(answers.Rates, response)
+
+
+def _record(record: event_pb2.Record) -> answers.Record | answers.RuleRecord:
+    if not record.HasField("published"):
+        return answers.read(answers.Record, record)
+    return answers.RuleRecord(
+        position=record.position,
+        recorded_at=instant(record.recorded_at),
+        author=record.author or None,
+        rule=answers.read(answers.Rule, record.published),
+    )
 
 
 def _point(when: When | None, name: str) -> supervisor_pb2.TimePoint | None:

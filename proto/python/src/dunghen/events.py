@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date, datetime, timezone
 from typing import Any
 
@@ -46,7 +46,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Received(Event):
-    """The dossier was accepted. At most one of `due` (an instant) and `due_date`."""
+    """The dossier was accepted. At most one of `due` (an instant) and `due_date`; without one, the rules give the due."""
 
     unit: str
     procedure: str | None = None
@@ -85,7 +85,7 @@ class SupplementRequested(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Supplemented(Event):
-    """The papers came."""
+    """The papers came. Without a due, the rules give it, or else it moves by the time waited."""
 
     due: Instant | None = None
     due_date: Day | None = None
@@ -156,6 +156,25 @@ class Stopped(Event):
     reason_code: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Corrected(Event):
+    """An earlier event of the dossier is annulled, or another stands in its place: `annul` or `replacement`."""
+
+    target_event_id: str
+    reason_code: str
+    annul: bool = False
+    #: The event as it should have been: of the same type and whole. Its event_id is that of the correction, and so is its
+    #: dossier if it is empty.
+    replacement: Event | None = None
+
+    def __post_init__(self) -> None:
+        said = self.replacement
+        if said is not None:
+            # As the log has it: so what is replayed equals what was said.
+            told = replace(said, event_id=self.event_id, dossier=said.dossier or self.dossier)
+            object.__setattr__(self, "replacement", told)
+
+
 TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -172,10 +191,22 @@ TYPES: dict[str, type[Event]] = {
         Returned,
         Withdrawn,
         Stopped,
+        Corrected,
     )
 }
 #: What the engine adds to a record; a replayed line may carry it.
-_ENGINE_FIELDS = frozenset(("position", "recorded_at", "dossier_version", "author", "flags"))
+_ENGINE_FIELDS = frozenset(
+    (
+        "position",
+        "recorded_at",
+        "dossier_version",
+        "author",
+        "flags",
+        "reckoned_due",
+        "reckoned_due_date",
+        "clock_stops",
+    )
+)
 _COMMON = frozenset(f.name for f in fields(Event))
 
 
@@ -194,9 +225,20 @@ def event_from(said: Event | Mapping[str, Any]) -> Event:
     unknown = values.keys() - {f.name for f in fields(kind)}
     if unknown:
         raise ValueError(f"{name} has no field {', '.join(sorted(unknown))}")
+    if "replacement" in values:
+        values["replacement"] = _replacement(values["replacement"])
     # What is missing is refused by the server, with a text for clerks.
     needed = (f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING)
     return kind(**{**dict.fromkeys(needed, ""), **values})
+
+
+def _replacement(said: Any) -> Event:
+    if not isinstance(said, (Event, Mapping)):
+        raise ValueError(f"replacement: {said!r} is no event")
+    try:
+        return event_from(said)
+    except ValueError as e:
+        raise ValueError(f"replacement: {e}") from e
 
 
 def timestamp(value: Instant, name: str) -> Timestamp:
@@ -233,13 +275,18 @@ def to_wire(event: Event) -> pb.Event:
     ]
     if len(dues) > 1:
         raise ValueError(f"give {dues[0]} or {dues[1]}, not both")
+    if isinstance(event, Corrected) and event.annul and event.replacement is not None:
+        raise ValueError("give annul or replacement, not both")
     for f in fields(event):
         value = getattr(event, f.name)
-        if f.name in _COMMON or value is None:
+        # To say no is to say nothing.
+        if f.name in _COMMON or value is None or value is False:
             continue
         name = f.name
         kind = own.DESCRIPTOR.fields_by_name[name]
-        if kind.message_type is not None:
+        if isinstance(value, Event):
+            getattr(own, name).CopyFrom(to_wire(value))
+        elif kind.message_type is not None:
             getattr(own, name).CopyFrom(timestamp(value, name))
         elif kind.enum_type is not None:
             setattr(own, name, _enum_number(kind.enum_type, value, name))
@@ -272,7 +319,9 @@ def from_wire(wire: pb.Event) -> Event:
         name = f.name
         descriptor = own.DESCRIPTOR.fields_by_name[name]
         value = getattr(own, name)
-        if descriptor.message_type is not None:
+        if descriptor.message_type is pb.Event.DESCRIPTOR:
+            values[f.name] = from_wire(value) if own.HasField(name) else None
+        elif descriptor.message_type is not None:
             values[f.name] = instant(value) if own.HasField(name) else None
         elif descriptor.enum_type is not None:
             values[f.name] = _enum_word(descriptor.enum_type, value)
