@@ -87,7 +87,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     (
         "*",
         "regime",
-        "Bắt đầu kỳ theo chế độ báo cáo (report_period) đã công bố mã này, hiệu lực ở tháng cuối kỳ, như calendar hoặc reporting-regime",
+        "Lấy ngày bắt đầu kỳ của chế độ báo cáo (report_period) có mã này, bản hiệu lực vào ngày cuối tháng cuối kỳ; ví dụ calendar, reporting-regime",
     ),
     (
         "report ii-06a",
