@@ -114,6 +114,15 @@ fn integers<const N: usize>(figures: &Value, names: [&str; N]) -> [u64; N] {
     names.map(|name| n(figures, name))
 }
 
+/// An answer without the moment of its question and the rules that were named in it.
+fn figures(answer: &Value) -> Value {
+    let mut figures = answer.clone();
+    for name in ["as_of", "regime", "tiers"] {
+        figures.as_object_mut().unwrap().remove(name);
+    }
+    figures
+}
+
 #[test]
 fn the_quarters_of_a_real_log() {
     let Some(wabo) = Office::wabo() else { return };
@@ -162,6 +171,10 @@ fn the_quarters_of_a_real_log() {
     let (first, second) = (regime("2011-Q1"), regime("2011-Q2"));
     assert_eq!((&first["first_date"], &first["last_date"]), (&json!("2010-12-15"), &json!("2011-03-14")));
     assert_eq!(first["total"], total("2010-12-15..2011-03-14"));
+    assert_eq!(first["regime"], json!(null));
+    let published = wabo.ask("ii-06a", &["--period", "2011-Q1", "--regime", "reporting-regime", "--by", "unit"]);
+    assert_eq!(published["regime"], json!({"code": "reporting-regime", "version": 0, "cut_off_day": 15}));
+    assert_eq!(figures(&published), figures(&first), "the built-in regime is the cut-off day 15");
     assert_eq!(n(&first["total"], "in_progress"), n(&second["total"], "carried_over"));
 }
 
@@ -369,16 +382,35 @@ fn what_cannot_be_reported_is_refused() {
     assert!(refused(&["--period", "2025-Q5"]).contains("2025-01-01..2025-03-14"));
     assert!(refused(&["--period", "2025-02-01..2025-01-01"]).contains("write 2025-01-01..2025-02-01"));
     assert!(refused(&["--period", "2025", "--cut-off-day", "31"]).contains("write 1 to 28"));
+    for by in [["--cut-off-day", "15"], ["--regime", "reporting-regime"]] {
+        let dates = ["--period", "2025-01-01..2025-03-14"];
+        assert!(refused(&[&dates[..], &by].concat()).contains("leave --cut-off-day and --regime out"));
+    }
     assert!(
-        refused(&["--period", "2025-01-01..2025-03-14", "--cut-off-day", "15"]).contains("leave --cut-off-day out")
+        refused(&["--period", "2025", "--cut-off-day", "1", "--regime", "calendar"]).contains("cannot be used with")
     );
+    let unknown = refused(&["--period", "2025", "--regime", "lunar"]);
+    assert!(unknown.contains("there is no report period lunar; the codes are calendar, reporting-regime"), "{unknown}");
+    let unknown = office.refused("score-766", &["--period", "2025", "--regime", "lunar"], "vi");
+    assert!(
+        unknown.contains("không có kỳ báo cáo nào mã lunar; các mã đã có: calendar, reporting-regime"),
+        "{unknown}"
+    );
+    let unknown = office.refused("par-index", &["--period", "2025", "--tiers-code", "city"], "en");
+    assert!(unknown.contains("there is no tiers city; the codes are par-index"), "{unknown}");
     assert!(refused(&["--period", "9999"]).contains("ends before 9999-12-31"));
     assert!(refused(&["--period", "2025", "--by", "channel"]).contains("one of field, unit"));
     let vi = office.refused("ii-06a", &["--period", "Q3"], "vi");
     assert!(vi.contains("«Q3» không phải kỳ báo cáo; hãy viết như 2025-Q3"), "{vi}");
     assert!(office.refused("par-index", &["--period", "2025", "--full", "much"], "en").contains("such as 1.0"));
-    let missing = office.refused("par-index", &["--period", "2025", "--tiers", "nowhere.toml"], "vi");
-    assert!(missing.contains("nowhere.toml: không đọc được"), "{missing}");
+    let none = office.file("none.toml");
+    std::fs::write(&none, "format = 1\n").unwrap();
+    let none = none.to_str().unwrap();
+    assert!(
+        office.refused("par-index", &["--period", "2025", "--tiers", none], "en").contains("has 0 tables [[tiers]]")
+    );
+    let both = ["--period", "2025", "--tiers", none, "--tiers-code", "par-index"];
+    assert!(office.refused("par-index", &both, "en").contains("cannot be used with"));
     // A file that cannot be written.
     let out = office.file("no/such/folder/form.csv");
     let args = ["report", "ii-06a", "--data", &office.data, "--period", "2025", "--out", out.to_str().unwrap()];
@@ -414,19 +446,122 @@ fn scores() {
     let july = office.ask("par-index", &["--period", "2025-07-01..2025-07-10", "--full", "1.25"]);
     assert_eq!(july["rate_marks"]["marks_exact"], "5/4", "all on time gives the full marks");
     assert_eq!(july["apology_marks"]["marks"], json!(null), "nobody was owed one");
-    let tiers = office.file("tiers.toml");
-    std::fs::write(
-        &tiers,
-        "name = \"local\"\nfull = \"0.5\"\n[[tiers]]\nabove = \"66.6\"\nmarks = \"rate\"\n\
-         [[apology]]\nat_least = 0\nmarks = \"0.1\"\n",
-    )
-    .unwrap();
-    let local = marks(&["--tiers", tiers.to_str().unwrap()]);
-    assert_eq!(local["tiers"], "local");
-    assert_eq!(local["rate_marks"]["marks_exact"], "1/3");
-    assert_eq!(local["apology_marks"]["marks_exact"], "1/10");
+    let built_in = json!({"code": "par-index", "version": 0, "effective_from": "0001-01-01", "file": null});
+    assert_eq!((&default["tiers"], &default["tiers"]), (&july["tiers"], &built_in));
     let by_766 = marks(&["--definition", "decision-766"]);
     assert_eq!((n(&by_766, "on_time"), n(&by_766, "late")), (4, 1));
+}
+
+/// Two versions of an office's own tiers, the second of which counts from the middle of the third quarter on, and tiers of
+/// PAR INDEX that stand in the place of the built-in ones from the fourth on.
+const TIERS: &str = r#"format = 1
+
+[[tiers]]
+code = "office"
+effective_from = "2025-01-01"
+vi = "Điểm của sở"
+full = "0.5"
+rate = [{ above = "66.6", marks = "rate" }]
+apology = [{ at_least = 0, marks = "0.1" }]
+
+[[tiers]]
+code = "office"
+effective_from = "2025-08-15"
+vi = "Điểm của sở"
+full = 2
+rate = [{ at_least = 50, marks = "full" }]
+
+[[tiers]]
+code = "par-index"
+effective_from = "2025-12-31"
+vi = "Bậc điểm PAR INDEX"
+full = 1
+rate = [{ at_least = 0, marks = "0.25" }]
+
+[[report_period]]
+code = "reporting-regime"
+effective_from = "2025-07-01"
+vi = "Chốt ngày 19"
+cut_off_day = 20
+"#;
+
+/// The first of them alone.
+fn first_tiers() -> String {
+    TIERS.split("\n[[tiers]]").take(2).collect::<Vec<_>>().join("\n[[tiers]]")
+}
+
+#[test]
+fn tiers_and_regimes_are_published() {
+    let office = Office::told();
+    let write = |name: &str, text: &str| {
+        let path = office.file(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let quarter = |more: &[&str]| office.ask("par-index", &[&["--period", "2025-Q3"], more].concat());
+    let exact = |score: &Value| {
+        let of = |criterion: &str| score[criterion]["marks_exact"].as_str().unwrap().to_owned();
+        (of("rate_marks"), of("apology_marks"))
+    };
+    let is = |rate: &str, apology: &str| (rate.to_owned(), apology.to_owned());
+    // From a file: nothing needs to be published.
+    let file = write("first.toml", &first_tiers());
+    let local = quarter(&["--tiers", &file]);
+    assert_eq!(
+        local["tiers"],
+        json!({"code": "office", "version": null, "effective_from": "2025-01-01", "file": file.as_str()})
+    );
+    assert_eq!(exact(&local), is("1/3", "1/10"));
+    assert_eq!(exact(&quarter(&["--tiers", &file, "--full", "0.75"])), is("1/2", "1/10"));
+    let low = office.refused("par-index", &["--period", "2025-Q3", "--tiers", &file, "--full", "0.05"], "en");
+    assert!(low.contains("tiers office, from the file ") && low.contains("apology: tier 1 gives more"), "{low}");
+
+    let all = write("all.toml", TIERS);
+    answer(&["publish", &all, "--data", &office.data, "--format", "json"], 0);
+    // Of its versions the one that is in force on the last day of the period.
+    let second = quarter(&["--tiers-code", "office"]);
+    assert_eq!(second["tiers"], json!({"code": "office", "version": 2, "effective_from": "2025-08-15", "file": null}));
+    assert_eq!(exact(&second), is("2", "0"));
+    let july = office.ask("par-index", &["--period", "2025-07", "--tiers-code", "office"]);
+    assert_eq!((&july["tiers"]["version"], &july["rate_marks"]["marks_exact"]), (&json!(1), &json!("1/3")));
+    // The published tables in a file are the same tables.
+    let again = office.ask("par-index", &["--period", "2025-07", "--tiers", &file]);
+    assert_eq!(figures(&july), figures(&again));
+    let early = office.refused("par-index", &["--period", "2024", "--tiers-code", "office"], "en");
+    assert!(early.contains("tiers office was not yet in force on 2024-12-31, only from 2025-01-01 on"), "{early}");
+    // A version of the built-in code counts from its own day on.
+    assert_eq!(quarter(&[])["tiers"]["version"], json!(0));
+    let year = office.ask("par-index", &["--period", "2025"]);
+    assert_eq!((&year["tiers"]["version"], exact(&year)), (&json!(1), is("1/4", "0")));
+    let table = |lang: &str, more: &[&str]| {
+        let args = ["--lang", lang, "report", "par-index", "--data", &office.data, "--period", "2025-Q3"];
+        String::from_utf8(dunghen(&[&args[..], &["--format", "table"], more].concat(), "").stdout).unwrap()
+    };
+    assert!(table("vi", &[]).contains("bậc điểm par-index, phiên bản 0 (có sẵn)"), "{}", table("vi", &[]));
+    assert!(table("en", &["--tiers-code", "office"]).contains("tiers office, version 2\n"));
+    assert!(table("vi", &["--tiers", &file]).contains(&format!("bậc điểm office, theo tệp {file}")));
+
+    // A regime counts for the periods whose last month ends in its validity.
+    let dates = |report: &str, period: &str| {
+        let form = office.ask(report, &["--period", period, "--regime", "reporting-regime"]);
+        let day = |name: &str| form[name].as_str().unwrap().to_owned();
+        (day("first_date"), day("last_date"), form["regime"]["version"].as_u64().unwrap())
+    };
+    let expected = |first: &str, last: &str, version| (first.to_owned(), last.to_owned(), version);
+    assert_eq!(dates("ii-06a", "2025-Q2"), expected("2025-03-15", "2025-06-14", 0));
+    assert_eq!(dates("ii-06a", "2025-Q3"), expected("2025-06-20", "2025-09-19", 1));
+    assert_eq!(dates("score-766", "2025-07"), expected("2025-06-20", "2025-07-19", 1));
+    assert_eq!(dates("par-index", "2025"), expected("2024-12-20", "2025-12-19", 1));
+    let by_regime = office.ask("ii-06a", &["--period", "2025-Q3", "--regime", "reporting-regime"]);
+    let by_day = office.ask("ii-06a", &["--period", "2025-Q3", "--cut-off-day", "20"]);
+    assert_eq!(figures(&by_regime), figures(&by_day));
+
+    // The same from a server.
+    let server = Server::start(Path::new(&office.data));
+    let served = ["report", "par-index", "--server", &server.url, "--period", "2025-Q3", "--tiers-code", "office"];
+    let served = answer(&served, 0);
+    assert_eq!((&served["tiers"], figures(&served)), (&second["tiers"], figures(&second)));
+    assert_eq!(server.stop(), Some(0));
 }
 
 /// Over gRPC: what is missing or wrong is named, a receipt's position can be waited for, and a form is the same as here.

@@ -130,8 +130,8 @@ fn the_command_line_speaks_both_languages() {
         (
             vec!["report", "par-index", "--data", &data, "--period", "2025", "--tiers", &file],
             2,
-            "không phải tệp bậc điểm hợp lệ",
-            "is no file of tiers",
+            "dòng 1: không đúng cú pháp TOML",
+            "line 1: is not TOML",
         ),
         (
             vec![

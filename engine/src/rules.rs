@@ -10,12 +10,10 @@ mod score;
 pub use book::{Pin, Pinned, Rulebook, Version};
 pub use law::{
     Apology, Comparator, EVERY_UNIT, LetterBy, Names, Parent, Procedure, Publication, Reason, ReportPeriod, Rule,
-    RuleKind, StepTerm, Target, Unfit, Unit, choices,
+    RuleKind, StepTerm, Target, TierTables, Unfit, Unit, choices,
 };
 
-pub use score::{
-    ALL_OR_NOTHING, BadTiers, Bound, DECISION_766_FULL, Fraction, Marks, PAR_INDEX, Tier, Tiers, score_766,
-};
+pub use score::{ALL_OR_NOTHING, BadTiers, Bound, DECISION_766_FULL, Fraction, Marks, Tier, Tiers, score_766};
 
 use std::sync::Arc;
 

@@ -148,6 +148,7 @@ fn names(rule: &Rule) -> Option<&Names> {
         Rule::Apology(apology) => Some(&apology.names),
         Rule::Reason(reason) => Some(&reason.names),
         Rule::ReportPeriod(period) => Some(&period.names),
+        Rule::Tiers(tables) => Some(&tables.names),
         Rule::Calendar(_) | Rule::Definition(_) | Rule::Target(_) => None,
     }
 }

@@ -3,8 +3,8 @@
 use super::{code, stored, text};
 use crate::calendar::{AfterSupplement, Calendar, DayOff, DayOffKind, Span, Term, WorkedDay};
 use crate::rules::{
-    Apology, Comparator, Definition, LetterBy, Names, Parent, Procedure, Publication, Reason, ReportPeriod, Rule,
-    StepTerm, Target, Unit, choices,
+    Apology, Bound, Comparator, Definition, Fraction, LetterBy, Marks, Names, Parent, Procedure, Publication, Reason,
+    ReportPeriod, Rule, StepTerm, Target, Tier, TierTables, Unit, choices,
 };
 use crate::time::Date;
 use stored::published::Rule as R;
@@ -111,6 +111,45 @@ fn read_calendar(code: &str, effective_from: Date, stored: stored::Calendar) -> 
     })
 }
 
+/// A number as it is stored. One that is no decimal never passes the check of a publication; stored as what no decimal
+/// is, it would not pass it when it is read either.
+fn millionths(fraction: Fraction) -> u64 {
+    fraction.millionths().unwrap_or(u64::MAX)
+}
+
+fn tier(tier: &Tier) -> stored::Tier {
+    use stored::tier::{Marks as M, Rate};
+    stored::Tier {
+        rate: Some(match tier.from {
+            Bound::AtLeast(rate) => Rate::AtLeast(millionths(rate.percent())),
+            Bound::Above(rate) => Rate::Above(millionths(rate.percent())),
+        }),
+        marks: Some(match tier.marks {
+            Marks::Full => M::Full(true),
+            Marks::Proportional => M::Proportional(true),
+            Marks::Fixed(marks) => M::Fixed(millionths(marks)),
+        }),
+    }
+}
+
+fn read_tiers(tiers: Vec<stored::Tier>) -> Result<Vec<Tier>, &'static str> {
+    use stored::tier::{Marks as M, Rate};
+    let tier = |tier: stored::Tier| {
+        Ok(Tier {
+            from: match tier.rate.ok_or("a tier of a later version")? {
+                Rate::AtLeast(n) => Bound::AtLeast(Fraction::of_millionths(n).hundredth()),
+                Rate::Above(n) => Bound::Above(Fraction::of_millionths(n).hundredth()),
+            },
+            marks: match tier.marks.ok_or("a tier of a later version")? {
+                M::Full(_) => Marks::Full,
+                M::Proportional(_) => Marks::Proportional,
+                M::Fixed(n) => Marks::Fixed(Fraction::of_millionths(n)),
+            },
+        })
+    };
+    tiers.into_iter().map(tier).collect()
+}
+
 /// A publication as it is stored.
 pub(super) fn encode(publication: &Publication) -> stored::Published {
     let rule = match &publication.rule {
@@ -172,6 +211,12 @@ pub(super) fn encode(publication: &Publication) -> stored::Published {
         Rule::ReportPeriod(p) => {
             R::ReportPeriod(stored::ReportPeriod { names: names(&p.names), cut_off_day: p.cut_off_day })
         }
+        Rule::Tiers(t) => R::Tiers(stored::TierTables {
+            names: names(&t.names),
+            full: millionths(t.full),
+            rate: t.rate.iter().map(tier).collect(),
+            apology: t.apology.iter().map(tier).collect(),
+        }),
     };
     stored::Published {
         code: publication.code.to_string(),
@@ -243,6 +288,12 @@ pub(super) fn decode(stored: stored::Published) -> Result<Publication, &'static 
         R::ReportPeriod(p) => {
             Rule::ReportPeriod(ReportPeriod { names: read_names(p.names), cut_off_day: p.cut_off_day })
         }
+        R::Tiers(t) => Rule::Tiers(TierTables {
+            names: read_names(t.names),
+            full: Fraction::of_millionths(t.full),
+            rate: read_tiers(t.rate)?,
+            apology: read_tiers(t.apology)?,
+        }),
     };
     Ok(Publication { code: stored.code.into(), effective_from, rule })
 }

@@ -3,6 +3,7 @@
 //! Pure. A [`Publication`] is one version of one rule. How it looks in a file or on disk is decided elsewhere (`gateway`,
 //! `record`); which version is in force for a dossier is the [`super::Rulebook`]'s matter.
 
+use super::score::{BadTiers, Fraction, Tier, Tiers};
 use super::{Code, Cohort, ComparedBy, DEFINITIONS, Definition, Judged, SecondSupplement, unit_within};
 use crate::calendar::{AfterSupplement, Calendar, Term};
 use crate::time::Date;
@@ -37,6 +38,8 @@ pub enum Rule {
     Target(Target),
     /// A reporting regime.
     ReportPeriod(ReportPeriod),
+    /// The marks of a score.
+    Tiers(TierTables),
 }
 
 /// The kinds of rules.
@@ -51,11 +54,12 @@ pub enum RuleKind {
     Definition,
     Target,
     ReportPeriod,
+    Tiers,
 }
 
 impl RuleKind {
     /// All, with their names in files and requests.
-    pub const ALL: [(RuleKind, &'static str); 8] = [
+    pub const ALL: [(RuleKind, &'static str); 9] = [
         (RuleKind::Calendar, "calendar"),
         (RuleKind::Unit, "unit"),
         (RuleKind::Procedure, "procedure"),
@@ -64,6 +68,7 @@ impl RuleKind {
         (RuleKind::Definition, "definition"),
         (RuleKind::Target, "target"),
         (RuleKind::ReportPeriod, "report_period"),
+        (RuleKind::Tiers, "tiers"),
     ];
 
     /// Its name.
@@ -239,6 +244,32 @@ pub struct ReportPeriod {
     pub cut_off_day: u32,
 }
 
+/// The marks that a score gives for on-time rates and for apologies. Its numbers are decimals as [`Fraction::decimal`]
+/// reads them, the bounds of its tiers in per cent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierTables {
+    /// What the score is called.
+    pub names: Names,
+    /// The full marks of each criterion.
+    pub full: Fraction,
+    /// The tiers of the on-time rate, from the highest down.
+    pub rate: Vec<Tier>,
+    /// The tiers of the apologies in time.
+    pub apology: Vec<Tier>,
+}
+
+impl TierTables {
+    /// The tiers of the rate and those of the apologies, with their own full marks or with `full`.
+    ///
+    /// # Errors
+    /// [`Unfit::Tiers`].
+    pub fn with_full(&self, full: Option<Fraction>) -> Result<(Tiers, Tiers), Unfit> {
+        let full = full.unwrap_or(self.full);
+        let tiers = |of, tiers: &[Tier]| Tiers::new(full, tiers).map_err(|bad| Unfit::Tiers { of, bad });
+        Ok((tiers("rate", &self.rate)?, tiers("apology", &self.apology)?))
+    }
+}
+
 impl Rule {
     /// Its kind.
     #[must_use]
@@ -252,6 +283,7 @@ impl Rule {
             Rule::Definition(_) => RuleKind::Definition,
             Rule::Target(_) => RuleKind::Target,
             Rule::ReportPeriod(_) => RuleKind::ReportPeriod,
+            Rule::Tiers(_) => RuleKind::Tiers,
         }
     }
 }
@@ -284,6 +316,7 @@ impl Publication {
                 ranges.try_for_each(|(from, to)| dated(from, to))
             }
             Rule::Target(target) => dated(target.from, target.to),
+            Rule::Tiers(tables) => tables.with_full(None).map(|_| ()),
             Rule::ReportPeriod(period) if !(1..=28).contains(&period.cut_off_day) => Err(Unfit::CutOffDay),
             Rule::Definition(_) if DEFINITIONS.iter().any(|d| *d.id == *self.code) => Err(Unfit::BuiltInDefinition),
             // A promise that changes with every event is never decided for good.
@@ -331,6 +364,14 @@ pub enum Unfit {
     /// The latest promise is never missed for good, so it cannot put a dossier into a period.
     #[error("the cohort `decided` needs the promise `first` or `current`")]
     NeverDecided,
+    /// Tiers that cannot be gone through.
+    #[error("{of}: {bad}")]
+    Tiers {
+        /// Which of the tables, by its name in files: `rate` or `apology`.
+        of: &'static str,
+        /// What is wrong with it.
+        bad: BadTiers,
+    },
 }
 
 /// The names of the choices of a definition, in files and requests.

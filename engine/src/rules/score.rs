@@ -5,6 +5,11 @@
 
 use std::cmp::Ordering;
 
+/// The least that six decimals can say.
+const MILLION: u128 = 1_000_000;
+/// What nine digits cannot say any more.
+const MOST_MILLIONTHS: u64 = 1_000_000_000_000_000;
+
 /// An exact fraction that is not negative. Its denominator is not 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Fraction {
@@ -28,10 +33,6 @@ impl Fraction {
     #[must_use]
     pub fn new(part: u64, whole: u64) -> Option<Fraction> {
         (whole > 0).then_some(Fraction { part: part.into(), whole: whole.into() })
-    }
-
-    const fn percent(n: u128) -> Fraction {
-        Fraction { part: n, whole: 100 }
     }
 
     /// Reads a decimal number: digits, and up to six more after a point or a comma.
@@ -70,7 +71,33 @@ impl Fraction {
     /// A hundredth of it: what a percentage stands for.
     #[must_use]
     pub fn hundredth(self) -> Fraction {
-        self.times(Fraction::percent(1))
+        self.times(Fraction { part: 1, whole: 100 })
+    }
+
+    /// A hundred times it: the percentage that stands for it.
+    #[must_use]
+    pub fn percent(self) -> Fraction {
+        self.times(Fraction { part: 100, whole: 1 })
+    }
+
+    /// So many millionths.
+    #[must_use]
+    pub fn of_millionths(n: u64) -> Fraction {
+        Fraction { part: n.into(), whole: MILLION }
+    }
+
+    /// How many millionths it is, if it is a number that [`Fraction::decimal`] reads.
+    ///
+    /// ```
+    /// use dunghen_engine::rules::Fraction;
+    /// assert_eq!(Fraction::new(1, 4).and_then(Fraction::millionths), Some(250_000));
+    /// assert_eq!(Fraction::new(1, 3).and_then(Fraction::millionths), None);
+    /// ```
+    #[must_use]
+    pub fn millionths(self) -> Option<u64> {
+        let (part, whole) = self.reduced();
+        let millionths = MILLION.is_multiple_of(whole).then(|| part.checked_mul(MILLION / whole))??;
+        u64::try_from(millionths).ok().filter(|n| *n < MOST_MILLIONTHS)
     }
 
     /// The product.
@@ -165,16 +192,24 @@ pub struct Tier {
 }
 
 /// What is wrong with tiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTiers {
     /// There is none.
+    #[error("there is no tier")]
     None,
     /// The tier of this number, from 1, does not begin below the one before, so it could never be reached.
+    #[error("tier {0} must begin below the tier before it")]
     NotDescending(usize),
     /// The tier of this number begins above 100 %.
+    #[error("tier {0} begins above 100 %")]
     AboveAll(usize),
     /// The tier of this number gives more than the full marks.
+    #[error("tier {0} gives more than the full marks")]
     MoreThanFull(usize),
+    /// The bound (in per cent) or the marks of the tier of this number, or the full marks (0), are no decimal number, so
+    /// they could be neither written nor stored as they are.
+    #[error("a number of tier {0} has more than nine digits or six decimals")]
+    NotDecimal(usize),
 }
 
 /// Tiers from the highest down, and the full marks.
@@ -184,15 +219,7 @@ pub struct Tiers {
     tiers: Vec<Tier>,
 }
 
-/// PAR INDEX, unless other tiers are published: all on time gives the full marks, from 95 % on the marks are
-/// proportional, below there are none.
-pub const PAR_INDEX: [Tier; 3] = [
-    Tier { from: Bound::AtLeast(Fraction::ONE), marks: Marks::Full },
-    Tier { from: Bound::AtLeast(Fraction::percent(95)), marks: Marks::Proportional },
-    Tier { from: Bound::AtLeast(Fraction::ZERO), marks: Marks::Fixed(Fraction::ZERO) },
-];
-
-/// Full marks if nothing is missing, otherwise none: the criterion of apologies.
+/// Full marks if nothing is missing, otherwise none: the criterion of apologies, unless it is published otherwise.
 pub const ALL_OR_NOTHING: [Tier; 2] = [
     Tier { from: Bound::AtLeast(Fraction::ONE), marks: Marks::Full },
     Tier { from: Bound::AtLeast(Fraction::ZERO), marks: Marks::Fixed(Fraction::ZERO) },
@@ -210,8 +237,15 @@ impl Tiers {
         if tiers.is_empty() {
             return Err(BadTiers::None);
         }
+        if full.millionths().is_none() {
+            return Err(BadTiers::NotDecimal(0));
+        }
         for (number, tier) in (1..).zip(tiers) {
             let (Bound::AtLeast(bound) | Bound::Above(bound)) = tier.from;
+            let fixed = if let Marks::Fixed(marks) = tier.marks { marks } else { full };
+            if bound.percent().millionths().is_none() || fixed.millionths().is_none() {
+                return Err(BadTiers::NotDecimal(number));
+            }
             if bound > Fraction::ONE {
                 return Err(BadTiers::AboveAll(number));
             }
@@ -237,9 +271,9 @@ impl Tiers {
     /// `None` if there is no rate: then the criterion is not applicable.
     ///
     /// ```
-    /// use dunghen_engine::rules::{Fraction, PAR_INDEX, Tiers};
-    /// let tiers = Tiers::new(Fraction::ONE, &PAR_INDEX).expect("tiers");
-    /// assert_eq!(tiers.marks(96, 100), Fraction::new(96, 100).map(|marks| (marks, 2)));
+    /// use dunghen_engine::rules::{ALL_OR_NOTHING, Fraction, Tiers};
+    /// let tiers = Tiers::new(Fraction::ONE, &ALL_OR_NOTHING).expect("tiers");
+    /// assert_eq!(tiers.marks(96, 100), Some((Fraction::ZERO, 2)));
     /// assert_eq!(tiers.marks(0, 0), None);
     /// ```
     #[must_use]
@@ -305,10 +339,28 @@ mod tests {
         assert_eq!(hundredths(u64::MAX, 1), Some(u128::from(u64::MAX) * 100));
     }
 
-    /// The bounds of the default tiers, from both sides and as near as counts can come.
     #[test]
-    fn the_default_tiers_at_their_bounds() {
-        let tiers = Tiers::new(decimal("1.5"), &PAR_INDEX).expect("tiers");
+    fn millionths_are_what_decimals_say() {
+        for (text, millionths) in
+            [("0", 0), ("0.000001", 1), ("1,5", 1_500_000), ("999999999.999999", 10_u64.pow(15) - 1)]
+        {
+            assert_eq!(decimal(text).millionths(), Some(millionths), "{text}");
+            assert_eq!(Fraction::of_millionths(millionths), decimal(text));
+        }
+        let none = [Fraction::new(1, 3), Fraction::new(1, 10_000_000), Fraction::new(u64::MAX, 1)];
+        assert!(none.into_iter().all(|fraction| fraction.is_some_and(|f| f.millionths().is_none())));
+        assert_eq!(Fraction::of_millionths(10_u64.pow(15)).millionths(), None, "ten digits");
+        assert_eq!(decimal("0.999999").percent(), decimal("99.9999"));
+        assert_eq!(decimal("99.9999").hundredth(), decimal("0.999999"));
+    }
+
+    /// The bounds of proportional tiers, from both sides and as near as counts can come.
+    #[test]
+    fn tiers_at_their_bounds() {
+        let tier = |from: &str, marks| Tier { from: Bound::AtLeast(decimal(from)), marks };
+        let tiers =
+            [tier("1", Marks::Full), tier("0.95", Marks::Proportional), tier("0", Marks::Fixed(Fraction::ZERO))];
+        let tiers = Tiers::new(decimal("1.5"), &tiers).expect("tiers");
         let marks = |part, whole| tiers.marks(part, whole).map(|(marks, tier)| (marks.reduced(), tier));
         let million = 1_000_000;
         assert_eq!(marks(million, million), Some(((3, 2), 1)));
@@ -346,11 +398,19 @@ mod tests {
 
     #[test]
     fn impossible_tiers_are_refused() {
-        let tier = |percent, marks| Tier { from: Bound::AtLeast(Fraction::percent(percent)), marks };
+        let tier = |percent: u64, marks| {
+            let from = Bound::AtLeast(Fraction::of_millionths(percent * 1_000_000).hundredth());
+            Tier { from, marks }
+        };
         let new = |tiers: &[Tier]| Tiers::new(Fraction::ONE, tiers);
         assert_eq!(new(&[]), Err(BadTiers::None));
         assert_eq!(new(&[tier(101, Marks::Full)]), Err(BadTiers::AboveAll(1)));
         assert_eq!(new(&[tier(90, Marks::Full), tier(90, Marks::Proportional)]), Err(BadTiers::NotDescending(2)));
         assert_eq!(new(&[tier(90, Marks::Fixed(decimal("1.1")))]), Err(BadTiers::MoreThanFull(1)));
+        // A third can be computed with, but nobody can write it down.
+        let third = Fraction::new(1, 3).expect("a third");
+        assert_eq!(new(&[tier(90, Marks::Full), tier(80, Marks::Fixed(third))]), Err(BadTiers::NotDecimal(2)));
+        assert_eq!(new(&[Tier { from: Bound::Above(third), marks: Marks::Full }]), Err(BadTiers::NotDecimal(1)));
+        assert_eq!(Tiers::new(third, &ALL_OR_NOTHING), Err(BadTiers::NotDecimal(0)));
     }
 }

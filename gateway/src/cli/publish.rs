@@ -5,7 +5,7 @@ use dunghen::messages::{Lang, calls, rules as say};
 use dunghen::{json, pb, rules};
 use dunghen_engine::Purpose;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct PublishArgs {
@@ -25,12 +25,12 @@ pub(super) struct PublishArgs {
     format: Option<Format>,
 }
 
-/// Reads the file; of one that is far too large only as much as shows that it is.
-fn read(args: &PublishArgs) -> Result<String, Failure> {
-    let failed = |e: std::io::Error| Failure::failed(calls::system_at(&args.file, &e));
-    let reader: Box<dyn Read> = match args.file.as_os_str() == "-" {
+/// Reads a file of rules, or standard input if it is `-`; of one that is far too large only as much as shows that it is.
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
+    let failed = |e: std::io::Error| Failure::failed(calls::system_at(file, &e));
+    let reader: Box<dyn Read> = match file.as_os_str() == "-" {
         true => Box::new(std::io::stdin()),
-        false => Box::new(std::fs::File::open(&args.file).map_err(failed)?),
+        false => Box::new(std::fs::File::open(file).map_err(failed)?),
     };
     let mut text = String::new();
     reader.take(2 * rules::MOST_BYTES as u64).read_to_string(&mut text).map_err(failed)?;
@@ -39,7 +39,7 @@ fn read(args: &PublishArgs) -> Result<String, Failure> {
 
 pub(super) async fn run(args: PublishArgs, lang: Lang) -> Result<u8, Failure> {
     // The file first: one that cannot be read must not make a directory.
-    let file = read(&args)?;
+    let file = read(&args.file)?;
     // A trial changes nothing, so it needs no directory that is open for writing.
     let mut options = rules::options(if args.dry_run { Purpose::Read } else { Purpose::Write });
     options.accept_clock = args.accept_clock;

@@ -1,19 +1,22 @@
 //! `report`: form II.06a, the progress score of Decision 766, and the marks of PAR INDEX.
 
 use super::ask::FilterArgs;
-use super::{Failure, Target, moment, output, zone};
+use super::{Failure, Target, moment, output, publish, rulebook, zone};
 use clap::ValueEnum;
-use dunghen::messages::{Lang, Text, Wrong, format, report as texts, usage};
+use dunghen::messages::{Lang, Text, Wrong, format, report as texts, rules as say, usage};
 use dunghen::report::period::{CALENDAR, Period};
 use dunghen::report::sheet::{Sheet, beyond, columns};
-use dunghen::report::tiers::Published;
+use dunghen::rules::Rules;
+use dunghen::source::Source;
 use dunghen::{json, pb, wire};
-use dunghen_engine::rules::{DECISION_766_FULL, Fraction, score_766};
+use dunghen_engine::rules::{
+    DECISION_766_FULL, Fraction, Publication, Rule, RuleKind, TierTables, Tiers, Unfit, score_766,
+};
 use dunghen_engine::time::Zone;
 use dunghen_engine::views::{FormKey, Moment};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct ReportArgs {
@@ -43,9 +46,14 @@ struct Asked {
     /// 2025-01-01..2025-03-14.
     #[arg(long, value_name = "PERIOD")]
     period: String,
-    /// The day of the month on which periods begin, in the month before: with 15, 2025-Q1 is 15/12/2024 to 14/3/2025.
-    #[arg(long, value_name = "DAY", default_value_t = CALENDAR)]
-    cut_off_day: u32,
+    /// The day of the month on which periods begin, in the month before: with 15, 2025-Q1 is 15/12/2024 to 14/3/2025
+    /// [default: 1].
+    #[arg(long, value_name = "DAY")]
+    cut_off_day: Option<u32>,
+    /// Begin periods as the report_period of this code says that is in force when the last month of the period ends, such
+    /// as calendar or reporting-regime.
+    #[arg(long, value_name = "CODE", conflicts_with = "cut_off_day")]
+    regime: Option<String>,
     /// The business time at which it is looked at; a date means its end [default: now].
     #[arg(long, value_name = "T", value_parser = moment)]
     as_of: Option<Moment>,
@@ -59,10 +67,34 @@ struct Asked {
     filter: FilterArgs,
 }
 
+/// Where a report asks, and of what period.
+struct Opened {
+    source: Source,
+    period: Period,
+    /// For programs: the version of the rule that said when periods begin; null if none was named.
+    regime: Value,
+}
+
 impl Asked {
-    fn period(&self) -> Result<Period, Failure> {
-        let period = Period::parse(&self.period, self.cut_off_day);
-        period.map_err(|bad| Failure::usage(texts::bad_period(&bad)))
+    /// Opens what is named. Only then is the period known, if a rule in there says when periods begin.
+    async fn open(&self, lang: Lang) -> Result<Opened, Failure> {
+        let parse = |cut_off_day: u32| {
+            let period = Period::parse(&self.period, cut_off_day);
+            period.map_err(|bad| Failure::usage(texts::bad_period(&bad)))
+        };
+        // Before anything is opened: what is no period at all is a wrong call.
+        let period = parse(self.cut_off_day.unwrap_or(CALENDAR))?;
+        let source = self.target.ask(lang).await?;
+        let Some(code) = &self.regime else { return Ok(Opened { source, period, regime: Value::Null }) };
+        // Which days the period has is what is asked for; its months are known, and the last of them decides.
+        let of_kind = RuleKind::ReportPeriod;
+        let found = rulebook::in_force(&source, of_kind, code, period.last, self.min_position).await?;
+        let (Publication { code, rule: Rule::ReportPeriod(regime), .. }, number) = found else {
+            return Err(Failure::defect(of_kind.name()));
+        };
+        let period = parse(regime.cut_off_day)?;
+        let regime = json!({"code": &*code, "version": number, "cut_off_day": regime.cut_off_day});
+        Ok(Opened { source, period, regime })
     }
 
     fn zone_name(&self) -> String {
@@ -70,7 +102,8 @@ impl Asked {
     }
 
     /// The rates of the period by one definition.
-    async fn rates(self, period: &Period, definition: String, lang: Lang) -> Result<pb::GetRatesResponse, Failure> {
+    async fn rates(self, opened: &Opened, definition: String) -> Result<pb::GetRatesResponse, Failure> {
+        let Opened { source, period, .. } = opened;
         let request = pb::GetRatesRequest {
             definition,
             from: Some(wire::time_point(Moment::Date(period.first))),
@@ -81,7 +114,6 @@ impl Asked {
             min_position: self.min_position,
             filter: Some(self.filter.filter()),
         };
-        let source = self.target.ask(lang).await?;
         source.get_rates(request).await.map_err(|status| Failure::status(&status))
     }
 }
@@ -135,6 +167,9 @@ struct Score766Args {
     format: Option<ScoreFormat>,
 }
 
+/// The code of the tiers that are built in.
+const PAR_INDEX: &str = "par-index";
+
 #[derive(clap::Args)]
 struct ParIndexArgs {
     #[command(flatten)]
@@ -142,10 +177,13 @@ struct ParIndexArgs {
     /// resolved, resolved-instant, decision-766, received, returned, first-promise, or one that was published.
     #[arg(long, value_name = "ID", default_value = "resolved")]
     definition: String,
-    /// A file of tiers instead of the built-in ones.
+    /// A file of rules with one table [[tiers]], which counts instead of what is published.
     #[arg(long, value_name = "FILE")]
     tiers: Option<PathBuf>,
-    /// The full marks of each criterion [default: 1, or what the file says].
+    /// The code of the published tiers, of which the version in force on the last day of the period counts.
+    #[arg(long, value_name = "CODE", default_value = PAR_INDEX, conflicts_with = "tiers")]
+    tiers_code: String,
+    /// The full marks of each criterion [default: what the tiers say].
     #[arg(long, value_name = "MARKS")]
     full: Option<String>,
     /// How to print it.
@@ -177,13 +215,12 @@ impl FormArgs {
 }
 
 async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
-    let period = args.asked.period()?;
     let format = args.format();
     if format == FormFormat::Xlsx && args.out.is_none() {
         return Err(Failure::usage(texts::xlsx_needs_a_file()));
     }
     let asked = args.asked;
-    let source = asked.target.ask(lang).await?;
+    let Opened { source, period, regime } = asked.open(lang).await?;
     let request = pb::GetFormRequest {
         from: Some(wire::time_point(Moment::Date(period.first))),
         to: Some(wire::time_point(Moment::Date(period.after()))),
@@ -196,7 +233,7 @@ async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
     let unit = request.filter.as_ref().map_or_else(String::new, |filter| filter.unit.clone());
     let answer = source.get_form(request).await.map_err(|status| Failure::status(&status))?;
     let bytes = match format {
-        FormFormat::Json => (form_json(&period, &answer).to_string() + "\n").into_bytes(),
+        FormFormat::Json => (form_json(&period, &regime, &answer).to_string() + "\n").into_bytes(),
         FormFormat::Csv => form_csv(args.by, &answer)?,
         FormFormat::Table => (form_table(&period, args.by, &answer, args.out.is_some(), lang) + "\n").into_bytes(),
         FormFormat::Xlsx => {
@@ -214,11 +251,12 @@ async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The form, with the dates of its period.
-fn form_json(period: &Period, answer: &pb::GetFormResponse) -> Value {
+/// The form, with the dates of its period and the regime that gave them.
+fn form_json(period: &Period, regime: &Value, answer: &pb::GetFormResponse) -> Value {
     let mut value = json::form(&period.to_string(), answer);
     value["first_date"] = json!(period.first.to_string());
     value["last_date"] = json!(period.last.to_string());
+    value["regime"] = regime.clone();
     value
 }
 
@@ -331,7 +369,8 @@ fn score_format(format: Option<ScoreFormat>) -> ScoreFormat {
 }
 
 /// What every score says of its question, and the integers of the rate.
-fn score_json(report: &str, unit: &str, period: &Period, answer: &pb::GetRatesResponse) -> Value {
+fn score_json(report: &str, unit: &str, opened: &Opened, answer: &pb::GetRatesResponse) -> Value {
+    let Opened { period, regime, .. } = opened;
     let rates = json::rates(answer);
     let total = answer.total.unwrap_or_default();
     json!({
@@ -339,6 +378,7 @@ fn score_json(report: &str, unit: &str, period: &Period, answer: &pb::GetRatesRe
         "period": period.to_string(),
         "first_date": period.first.to_string(),
         "last_date": period.last.to_string(),
+        "regime": regime,
         "from": rates["from"],
         "to": rates["to"],
         "as_of": rates["as_of"],
@@ -369,9 +409,9 @@ fn print_score(
 }
 
 async fn score(args: Score766Args, lang: Lang) -> Result<u8, Failure> {
-    let period = args.asked.period()?;
+    let opened = args.asked.open(lang).await?;
     let unit = args.asked.filter.unit().to_owned();
-    let answer = args.asked.rates(&period, "decision-766".to_owned(), lang).await?;
+    let answer = args.asked.rates(&opened, "decision-766".to_owned()).await?;
     let total = answer.total.unwrap_or_default();
     let whole = total.on_time + total.late;
     let criterion = Criterion {
@@ -383,9 +423,9 @@ async fn score(args: Score766Args, lang: Lang) -> Result<u8, Failure> {
         full: Fraction::new(DECISION_766_FULL, 1).unwrap_or(Fraction::ONE),
     };
     match score_format(args.format) {
-        ScoreFormat::Table => print_score("score-766", &period, &answer, &[&criterion], lang)?,
+        ScoreFormat::Table => print_score("score-766", &opened.period, &answer, &[&criterion], lang)?,
         ScoreFormat::Json => {
-            let mut value = score_json("score-766", &unit, &period, &answer);
+            let mut value = score_json("score-766", &unit, &opened, &answer);
             value["score"] = json!(criterion.marks.map(number));
             value["score_exact"] = json!(criterion.marks.map(exact));
             value["full"] = json!(DECISION_766_FULL);
@@ -395,34 +435,86 @@ async fn score(args: Score766Args, lang: Lang) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Tiers, and where they come from.
+struct UsedTiers {
+    publication: Publication,
+    /// The number of the version; none if they are from a file.
+    version: Option<u32>,
+    /// The file, else empty.
+    file: String,
+}
+
+impl UsedTiers {
+    /// The only tiers of a file of rules. From when on they would count does not matter: whoever names a file wants them.
+    fn of_file(file: &Path) -> Result<UsedTiers, Failure> {
+        let rules = Rules::parse(&publish::read(file)?);
+        let rules = rules.map_err(|fault| Failure::usage(say::of_file(file, &fault.text())))?;
+        let mut tiers: Vec<Publication> =
+            rules.publications.into_iter().filter(|p| p.rule.kind() == RuleKind::Tiers).collect();
+        match (tiers.len(), tiers.pop()) {
+            (1, Some(publication)) => Ok(UsedTiers { publication, version: None, file: file.display().to_string() }),
+            (found, _) => Err(Failure::usage(texts::not_one_table(file, found))),
+        }
+    }
+
+    fn tables(&self) -> Result<&TierTables, Failure> {
+        match &self.publication.rule {
+            Rule::Tiers(tables) => Ok(tables),
+            other => Err(Failure::defect(other.kind().name())),
+        }
+    }
+
+    fn text(&self) -> Text {
+        texts::tiers_used(&self.publication.code, self.version, &self.file)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "code": &*self.publication.code,
+            "version": self.version,
+            "effective_from": self.publication.effective_from.to_string(),
+            "file": self.version.is_none().then_some(&self.file),
+        })
+    }
+}
+
 async fn par_index(args: ParIndexArgs, lang: Lang) -> Result<u8, Failure> {
-    let period = args.asked.period()?;
     let full = args.full.map(|said| Fraction::decimal(&said).ok_or_else(|| Failure::usage(texts::bad_full(&said))));
     let full = full.transpose()?;
-    let tiers = match &args.tiers {
-        Some(file) => Published::read(file, full),
-        None => Published::par_index(full.unwrap_or(Fraction::ONE)),
+    let of_file = args.tiers.as_deref().map(UsedTiers::of_file).transpose()?;
+    let opened = args.asked.open(lang).await?;
+    let used = match of_file {
+        Some(used) => used,
+        None => {
+            let (last, min_position) = (opened.period.last, args.asked.min_position);
+            let found = rulebook::in_force(&opened.source, RuleKind::Tiers, &args.tiers_code, last, min_position);
+            let (publication, number) = found.await?;
+            UsedTiers { publication, version: Some(number), file: String::new() }
+        }
     };
-    let file = args.tiers.as_ref().map_or_else(|| "PAR INDEX".to_owned(), |file| file.display().to_string());
-    let tiers = tiers.map_err(|bad| Failure::usage(texts::bad_tiers(&file, &bad)))?;
+    let ready = used.tables()?.with_full(full);
+    let (rate, apology) = ready.map_err(|why: Unfit| Failure::usage(used.text().before(&say::unfit(&why))))?;
     let unit = args.asked.filter.unit().to_owned();
-    let answer = args.asked.rates(&period, args.definition, lang).await?;
+    let answer = args.asked.rates(&opened, args.definition).await?;
     let total = answer.total.unwrap_or_default();
-    let criterion = |name: Text, tiers: &dunghen_engine::rules::Tiers, part: u64, whole: u64| {
+    let criterion = |name: Text, tiers: &Tiers, part: u64, whole: u64| {
         let marks = tiers.marks(part, whole);
         let (tier, full) = (marks.map(|(_, tier)| tier), tiers.full());
         Criterion { name, part, whole, tier, marks: marks.map(|(marks, _)| marks), full }
     };
     let name = texts::progress(&answer.definition);
-    let rate = criterion(name, &tiers.rate, total.on_time, total.on_time + total.late);
-    let apology = criterion(texts::apologies(), &tiers.apology, total.apology_in_time, total.apology_due);
+    let rate = criterion(name, &rate, total.on_time, total.on_time + total.late);
+    let apology = criterion(texts::apologies(), &apology, total.apology_in_time, total.apology_due);
     match score_format(args.format) {
-        ScoreFormat::Table => print_score("par-index", &period, &answer, &[&rate, &apology], lang)?,
+        ScoreFormat::Table => {
+            print_score("par-index", &opened.period, &answer, &[&rate, &apology], lang)?;
+            output::say(&used.text(), lang)?;
+        }
         ScoreFormat::Json => {
-            let mut value = score_json("par-index", &unit, &period, &answer);
+            let mut value = score_json("par-index", &unit, &opened, &answer);
             value["apology_due"] = json!(total.apology_due);
             value["apology_in_time"] = json!(total.apology_in_time);
-            value["tiers"] = json!(tiers.name);
+            value["tiers"] = used.json();
             value["rate_marks"] = rate.json();
             value["apology_marks"] = apology.json();
             output::json(&value)?;

@@ -4,9 +4,9 @@ use super::ask::{cell, due_text};
 use super::{Failure, Format, Target, format_or_default, moment, output};
 use dunghen::messages::{Lang, Text, Wrong, rules as say, usage};
 use dunghen::source::Source;
-use dunghen::{json, pb, wire};
-use dunghen_engine::rules::RuleKind;
-use dunghen_engine::time::{Moment, Zone};
+use dunghen::{json, pb, rules, wire};
+use dunghen_engine::rules::{Publication, RuleKind};
+use dunghen_engine::time::{Date, Moment, Zone};
 use serde_json::json as value;
 
 /// Beyond so many pairs of lines two texts are not compared line by line: nobody would read the answer.
@@ -32,7 +32,7 @@ enum What {
 struct ListArgs {
     #[command(flatten)]
     target: Target,
-    /// Only calendar, unit, procedure, apology, reason, definition, target or report_period.
+    /// Only calendar, unit, procedure, apology, reason, definition, target, report_period or tiers.
     #[arg(long, value_parser = kind)]
     kind: Option<String>,
     /// Only the versions in force for what is received on this day.
@@ -45,7 +45,7 @@ struct ListArgs {
 
 #[derive(clap::Args)]
 struct Which {
-    /// calendar, unit, procedure, apology, reason, definition, target or report_period.
+    /// calendar, unit, procedure, apology, reason, definition, target, report_period or tiers.
     #[arg(value_parser = kind)]
     kind: String,
     /// The code of the rule.
@@ -96,6 +96,34 @@ pub(super) async fn run(args: RulesArgs, lang: Lang) -> Result<u8, Failure> {
 
 async fn ask(source: &Source, request: pb::ListRulesRequest) -> Result<pb::ListRulesResponse, Failure> {
     source.list_rules(request).await.map_err(|s| Failure::status(&s))
+}
+
+/// The version of a rule that is in force on a day, and its number.
+pub(super) async fn in_force(
+    source: &Source,
+    kind: RuleKind,
+    code: &str,
+    day: Date,
+    min_position: u64,
+) -> Result<(Publication, u32), Failure> {
+    let kind_name = kind.name().to_owned();
+    let of_kind = pb::ListRulesRequest { kind: kind_name, min_position, ..pb::ListRulesRequest::default() };
+    let as_of = Some(wire::time_point(Moment::Date(day)));
+    let request = pb::ListRulesRequest { code: code.to_owned(), as_of, ..of_kind.clone() };
+    if let Some(version) = ask(source, request).await?.rules.pop() {
+        let read = rules::Rules::parse(text(&version)).map_err(|fault| Failure::failed(fault.text()))?;
+        let publication = read.publications.into_iter().next().ok_or_else(|| Failure::defect(text(&version)))?;
+        return Ok((publication, number(&version)));
+    }
+    // What is there instead: later versions of this code, or other codes.
+    let known: Vec<pb::Published> = ask(source, of_kind).await?.rules.into_iter().filter_map(|v| v.rule).collect();
+    let later = known.iter().filter(|rule| rule.code == code).map(|rule| rule.effective_from.as_str()).min();
+    let mut codes: Vec<&str> = known.iter().map(|rule| rule.code.as_str()).collect();
+    codes.dedup();
+    Err(Failure::usage(match later {
+        Some(first) => say::not_yet_in_force(kind.name(), code, day, first),
+        None => say::unknown_code(kind.name(), code, &codes),
+    }))
 }
 
 const FIELDS: [&str; 9] =

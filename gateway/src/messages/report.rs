@@ -1,13 +1,10 @@
-//! Reports: their periods, the columns of form II.06a on a screen, the marks, and what is wrong with a call or a file of
-//! tiers. The words of the form itself stand beside the sheet that is made of them, since no language changes them.
+//! Reports: their periods, the columns of form II.06a on a screen, the marks, and what is wrong with a call. The words of the form itself stand beside the sheet that is made of them, since no language changes them.
 
 use super::Text;
 use super::format::{counted, dated, local};
-use super::mapping::of_toml;
+use super::rules;
 use super::tables::row;
 use crate::report::period::{BadPeriod, LAST_CUT_OFF_DAY, Period, Span};
-use crate::report::tiers::BadFile;
-use dunghen_engine::rules::BadTiers;
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::FormKey;
 use std::fmt::Display;
@@ -72,70 +69,28 @@ pub fn bad_period(bad: &BadPeriod) -> Text {
             format!("--cut-off-day: not every month has a day {day}; write 1 to {LAST_CUT_OFF_DAY}"),
         ),
         BadPeriod::CutOffOfDates => Text::new(
-            "--cut-off-day: kỳ báo cáo đã nêu rõ hai ngày; hãy bỏ --cut-off-day, hoặc viết kỳ như 2025-Q1",
-            "--cut-off-day: the period names its dates; leave --cut-off-day out, or write a period such as 2025-Q1",
+            "--period: kỳ báo cáo đã nêu rõ hai ngày; hãy bỏ --cut-off-day và --regime, hoặc viết kỳ như 2025-Q1",
+            "--period: it names its dates; leave --cut-off-day and --regime out, or write a period such as 2025-Q1",
         ),
     }
 }
 
-/// What the reader of tiers says itself where a number is none, and the same in Vietnamese.
-const IN_QUOTES: &str = "write a whole number, or a text in quotes such as \"99.5\"";
-const IN_QUOTES_VI: &str = "hãy viết số nguyên, hoặc số thập phân trong dấu nháy như \"99.5\"";
-
-/// Why a file has no tiers, and what to write.
+/// A file that was named for its tiers, and has none or several.
 #[must_use]
-pub fn bad_tiers(file: &str, bad: &BadFile) -> Text {
-    let which = |list: &str, number: usize| format!("[[{list}]] {number}");
-    match bad {
-        BadFile::Unreadable(why) => {
-            Text::new(format!("{file}: không đọc được ({why})"), format!("{file}: cannot be read ({why})"))
-        }
-        BadFile::Toml { line, message, said } => {
-            let place = line.map_or_else(String::new, |line| format!("dòng {line}: "));
-            let why = if message == IN_QUOTES { IN_QUOTES_VI.to_owned() } else { of_toml(message) };
-            Text::new(
-                format!("{file}: không phải tệp bậc điểm hợp lệ; xem gateway/REFERENCE.md. {place}{why}"),
-                format!("{file}: is no file of tiers; see gateway/REFERENCE.md. {said}"),
-            )
-        }
-        BadFile::NotANumber(field, said) => Text::new(
-            format!("{file}: {field}: «{said}» không phải số; hãy viết như \"95\" hoặc \"99.5\""),
-            format!("{file}: {field}: {said:?} is no number; write one such as \"95\" or \"99.5\""),
-        ),
-        BadFile::Bound(list, number) => {
-            let tier = which(list, *number);
-            Text::new(
-                format!("{file}: {tier}: hãy ghi đúng một trong hai: at_least (từ … trở lên) hoặc above (trên …)"),
-                format!("{file}: {tier}: say one of at_least and above"),
-            )
-        }
-        BadFile::Tiers(list, bad) => match bad {
-            BadTiers::None => Text::new(
-                format!("{file}: chưa có bậc nào; hãy ghi ít nhất một [[{list}]]"),
-                format!("{file}: there is no tier; write at least one [[{list}]]"),
-            ),
-            BadTiers::NotDescending(number) => {
-                let tier = which(list, *number);
-                Text::new(
-                    format!("{file}: {tier}: mức phải thấp hơn bậc trên; hãy xếp các bậc từ cao xuống thấp"),
-                    format!("{file}: {tier}: must begin below the tier before it; write them from the highest down"),
-                )
-            }
-            BadTiers::AboveAll(number) => {
-                let tier = which(list, *number);
-                Text::new(
-                    format!("{file}: {tier}: mức vượt quá 100 %; hãy ghi theo phần trăm, từ 0 đến 100"),
-                    format!("{file}: {tier}: begins above 100 %; write per cent, 0 to 100"),
-                )
-            }
-            BadTiers::MoreThanFull(number) => {
-                let tier = which(list, *number);
-                Text::new(
-                    format!("{file}: {tier}: điểm cao hơn điểm tối đa; hãy sửa điểm, hoặc điểm tối đa (full, --full)"),
-                    format!("{file}: {tier}: gives more than the full marks; correct them, or full (or --full)"),
-                )
-            }
-        },
+pub fn not_one_table(file: &Path, found: usize) -> Text {
+    let file = file.display();
+    Text::new(
+        format!("{file}: có {found} bảng [[tiers]]; tệp bậc điểm cần đúng một, xem gateway/rules/README.md"),
+        format!("{file}: has {found} tables [[tiers]]; a file of tiers has one, see gateway/rules/README.md"),
+    )
+}
+
+/// Which tiers gave the marks: a version of a code, or those of a file.
+#[must_use]
+pub fn tiers_used(code: &str, version: Option<u32>, file: &str) -> Text {
+    match version {
+        Some(number) => rules::version("tiers", code, number),
+        None => Text::new(format!("bậc điểm {code}, theo tệp {file}"), format!("tiers {code}, from the file {file}")),
     }
 }
 
@@ -266,7 +221,6 @@ pub fn no_deadline(n: u64) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tiers::Published;
 
     #[test]
     fn periods_as_the_form_prints_them() {
@@ -290,24 +244,5 @@ mod tests {
         let bad = Period::parse("2025-05-02..2025-05-01", 1).map_err(|bad| bad_period(&bad));
         let bad = bad.expect_err("the wrong way round");
         assert!(bad.en.ends_with("write 2025-05-01..2025-05-02") && bad.vi.contains("01/05/2025"), "{bad:?}");
-    }
-
-    /// The reader's own sentence is an attribute of its type, so that this is where both meet.
-    #[test]
-    fn a_bad_file_of_tiers_says_where_in_both_languages() {
-        let bad = |text: &str| {
-            let bad = Published::parse(text, None).expect_err(text);
-            bad_tiers("tiers.toml", &bad)
-        };
-        let float = bad("[[tiers]]\nat_least = 99.5\nmarks = \"full\"");
-        assert!(float.vi.ends_with(&format!("dòng 2: {IN_QUOTES_VI}")), "{}", float.vi);
-        assert!(float.en.contains("line 2") && float.en.contains(IN_QUOTES), "{}", float.en);
-        let misspelt = bad("[[tiers]]\nat_last = 99\nmarks = \"full\"");
-        assert!(
-            misspelt.vi.contains("dòng 2: có khóa lạ `at_last`; các khóa được dùng là `at_least`"),
-            "{}",
-            misspelt.vi
-        );
-        assert!(misspelt.en.contains("unknown field `at_last`"), "{}", misspelt.en);
     }
 }

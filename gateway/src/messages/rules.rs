@@ -8,7 +8,7 @@ use super::mapping::of_toml;
 pub(crate) use super::questions::required;
 use super::tables::row;
 use dunghen_engine::calendar::CalendarError;
-use dunghen_engine::rules::{RuleKind, Unfit};
+use dunghen_engine::rules::{BadTiers, RuleKind, Unfit};
 use dunghen_engine::time::Date;
 use std::path::Path;
 
@@ -132,6 +132,28 @@ pub(crate) fn must_be_share() -> Text {
     )
 }
 
+pub(crate) fn must_be_decimal() -> Text {
+    Text::new(
+        "phải là số nguyên, hoặc số thập phân trong dấu nháy như \"99.5\"",
+        "must be a whole number, or a text in quotes such as \"99.5\"",
+    )
+}
+
+pub(crate) fn must_be_marks() -> Text {
+    Text::new(
+        "phải là \"full\", \"rate\", hoặc số điểm như 1 hoặc \"0.75\"",
+        "must be \"full\", \"rate\", or a number of marks such as 1 or \"0.75\"",
+    )
+}
+
+/// A tier that has no bound, or two.
+pub(crate) fn one_bound() -> Text {
+    Text::new(
+        "hãy ghi đúng một trong hai: at_least (từ … trở lên) hoặc above (trên …)",
+        "say one of at_least and above",
+    )
+}
+
 // Kinds and versions, as people read them.
 
 /// A kind of rules; what is not known stays as it is.
@@ -146,6 +168,7 @@ pub fn kind_name(kind: &str) -> Text {
         "definition" => ("định nghĩa tỷ lệ", "definition"),
         "target" => ("chỉ tiêu", "target"),
         "report_period" => ("kỳ báo cáo", "report period"),
+        "tiers" => ("bậc điểm", "tiers"),
         other => (other, other),
     };
     Text::new(vi, en)
@@ -197,6 +220,32 @@ pub fn version(kind: &str, code: &str, number: u32) -> Text {
         );
     }
     Text::new(format!("{} {code}, phiên bản {number}", name.vi), format!("{} {code}, version {number}", name.en))
+}
+
+/// What a report names and nobody published.
+#[must_use]
+pub fn unknown_code(kind: &str, code: &str, known: &[&str]) -> Text {
+    let name = kind_name(kind);
+    let known = if known.is_empty() {
+        Text::new("chưa có mã nào, hãy công bố trước", "there is none, publish it first")
+    } else {
+        let known = known.join(", ");
+        Text::new(format!("các mã đã có: {known}"), format!("the codes are {known}"))
+    };
+    Text::new(
+        format!("không có {} nào mã {code}; {}", name.vi, known.vi),
+        format!("there is no {} {code}; {}", name.en, known.en),
+    )
+}
+
+/// What a report names and was in force later only.
+#[must_use]
+pub fn not_yet_in_force(kind: &str, code: &str, day: Date, first: &str) -> Text {
+    let (name, day) = (kind_name(kind), dated(day));
+    Text::new(
+        format!("{} {code} chưa có hiệu lực ngày {}, chỉ từ {first}; hãy chọn mã hoặc kỳ khác", name.vi, day.vi),
+        format!("{} {code} was not yet in force on {}, only from {first} on; name others", name.en, day.en),
+    )
 }
 
 /// A rule of which there is no version.
@@ -275,6 +324,34 @@ pub fn unfit(why: &Unfit) -> Text {
         Unfit::NeverDecided => Text::new(
             "nhóm hồ sơ decided cần lời hẹn first hoặc current",
             "the cohort `decided` needs the promise `first` or `current`",
+        ),
+        Unfit::Tiers { of, bad } => key(of).before(&bad_tiers(*bad)),
+    }
+}
+
+/// Why tiers cannot be gone through, and what to write.
+fn bad_tiers(bad: BadTiers) -> Text {
+    match bad {
+        BadTiers::None => Text::new("chưa có bậc nào; hãy ghi ít nhất một bậc", "there is no tier; write at least one"),
+        BadTiers::NotDescending(n) => Text::new(
+            format!("bậc {n}: mức phải thấp hơn bậc trên; hãy xếp các bậc từ cao xuống thấp"),
+            format!("tier {n} must begin below the tier before it; write them from the highest down"),
+        ),
+        BadTiers::AboveAll(n) => Text::new(
+            format!("bậc {n}: mức vượt quá 100 %; hãy ghi theo phần trăm, từ 0 đến 100"),
+            format!("tier {n} begins above 100 %; write per cent, 0 to 100"),
+        ),
+        BadTiers::MoreThanFull(n) => Text::new(
+            format!("bậc {n}: điểm cao hơn điểm tối đa; hãy sửa điểm, hoặc điểm tối đa"),
+            format!("tier {n} gives more than the full marks; correct the one or the other"),
+        ),
+        BadTiers::NotDecimal(0) => Text::new(
+            "điểm tối đa phải có nhiều nhất chín chữ số và sáu chữ số thập phân",
+            "the full marks must have at most nine digits and six decimals",
+        ),
+        BadTiers::NotDecimal(n) => Text::new(
+            format!("bậc {n}: mỗi số có nhiều nhất chín chữ số và sáu chữ số thập phân"),
+            format!("tier {n}: a number has at most nine digits and six decimals"),
         ),
     }
 }

@@ -2,7 +2,7 @@
 //! rule makes sense, by the engine.
 
 use super::table::{Cell, Table};
-use super::{Fault, Named, Place, calendar, term};
+use super::{Fault, Named, Place, calendar, term, tiers};
 use crate::messages::rules as say;
 use dunghen_engine::calendar::{AfterSupplement, Term};
 use dunghen_engine::rules::{
@@ -35,6 +35,7 @@ pub(super) fn read(kind: RuleKind, table: &Table) -> Result<(Publication, Place)
             &["source", "clause", "metric", "comparator", "threshold", "denominator", "unit", "from", "to", "note"]
         }
         RuleKind::ReportPeriod => &["vi", "en", "cut_off_day"],
+        RuleKind::Tiers => &tiers::KEYS,
     };
     table.only(&[&["code", "effective_from"], own].concat())?;
     let code = code(&table.need("code")?)?;
@@ -53,6 +54,7 @@ pub(super) fn read(kind: RuleKind, table: &Table) -> Result<(Publication, Place)
             let cut_off_day = table.need("cut_off_day")?.number(1, 28)?;
             Rule::ReportPeriod(ReportPeriod { names: names(table)?, cut_off_day })
         }
+        RuleKind::Tiers => Rule::Tiers(tiers::read(table)?),
     };
     let publication = Publication { code, effective_from, rule };
     match publication.check() {
@@ -69,7 +71,7 @@ pub(super) fn date(cell: &Cell) -> Result<Date, Fault> {
     cell.parsed(Date::parse, say::must_be_date)
 }
 
-fn names(table: &Table) -> Result<Names, Fault> {
+pub(super) fn names(table: &Table) -> Result<Names, Fault> {
     let en = table.text_or_none("en")?.unwrap_or_default().to_owned();
     Ok(Names { vi: table.need("vi")?.text()?.to_owned(), en })
 }

@@ -9,6 +9,7 @@ mod kinds;
 mod render;
 mod table;
 mod term;
+mod tiers;
 
 pub use render::render;
 

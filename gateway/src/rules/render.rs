@@ -1,13 +1,16 @@
 //! Rules written as they stand in a file, whole: what is printed can be published again, and reads as the same rule.
 //!
-//! Keys come in the order of gateway/rules/README.md, and each named day has a line of its own, so that two versions can
-//! be compared line by line. What is empty, or as it is anyway, is left out.
+//! Keys come in the order of gateway/rules/README.md, and each named day and tier has a line of its own, so that two
+//! versions can be compared line by line. What is empty, or as it is anyway, is left out.
 
 use super::calendar::WEEKDAYS;
 use super::kinds::{AFTER_SUPPLEMENT, EXITS};
-use super::{FORMAT, term};
+use super::{FORMAT, term, tiers};
 use dunghen_engine::calendar::{AfterSupplement, Calendar, MS_PER_HOUR, Span};
-use dunghen_engine::rules::{Code, Definition, Names, Procedure, Publication, Rule, Target, Unit, choices};
+use dunghen_engine::rules::{
+    ALL_OR_NOTHING, Bound, Code, Definition, Marks, Names, Procedure, Publication, Rule, Target, Tier, TierTables,
+    Unit, choices,
+};
 use std::fmt::Display;
 
 /// A publication as a file of rules that holds nothing else.
@@ -36,6 +39,7 @@ pub fn render(publication: &Publication) -> String {
             page.names(&period.names);
             page.value("cut_off_day", period.cut_off_day);
         }
+        Rule::Tiers(tables) => page.tiers(tables),
     }
     page.0
 }
@@ -187,5 +191,26 @@ impl Page {
         self.text("from", target.from);
         self.text("to", target.to);
         self.said("note", &target.note);
+    }
+
+    fn tiers(&mut self, tables: &TierTables) {
+        let tier = |tier: &Tier| {
+            let (key, rate) = match tier.from {
+                Bound::AtLeast(rate) => ("at_least", rate),
+                Bound::Above(rate) => ("above", rate),
+            };
+            let marks = match tier.marks {
+                Marks::Full => tiers::FULL.to_owned(),
+                Marks::Proportional => tiers::PROPORTIONAL.to_owned(),
+                Marks::Fixed(marks) => tiers::render(marks),
+            };
+            format!("{key} = {}, marks = {}", quoted(tiers::render(rate.percent())), quoted(marks))
+        };
+        self.names(&tables.names);
+        self.text("full", tiers::render(tables.full));
+        self.lines("rate", tables.rate.iter().map(tier));
+        if tables.apology != ALL_OR_NOTHING {
+            self.lines("apology", tables.apology.iter().map(tier));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::messages::{Text, rules as say};
+use dunghen_engine::rules::Fraction;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -97,6 +98,17 @@ impl<'a> Cell<'a> {
     pub(super) fn number(&self, least: u32, most: u32) -> Result<u32, Fault> {
         let read = self.integer()?.parse().ok().filter(|n| (least..=most).contains(n));
         self.of_type(read, || say::must_be_number(least, most))
+    }
+
+    /// A text, or a whole number as its digits.
+    pub(super) fn word(&self) -> Option<&'a str> {
+        let value = self.value.get_ref();
+        value.as_str().or_else(|| value.as_integer().filter(|n| n.radix() == 10).map(|n| n.as_str()))
+    }
+
+    /// A number that is whole, or stands in quotes.
+    pub(super) fn decimal(&self) -> Result<Fraction, Fault> {
+        self.of_type(self.word().and_then(Fraction::decimal), say::must_be_decimal)
     }
 
     pub(super) fn boolean(&self) -> Result<bool, Fault> {

@@ -5,8 +5,8 @@ use dunghen_engine::calendar::{
     AfterSupplement, Calendar, DayOff, DayOffKind, MS_PER_HOUR, Span, Term, WorkedDay, WorkingTime,
 };
 use dunghen_engine::rules::{
-    Apology, Comparator, DEFINITIONS, Definition, LetterBy, Names, Parent, Procedure, Publication, Reason,
-    ReportPeriod, Rule, RuleKind, StepTerm, Target, Unit, choices,
+    ALL_OR_NOTHING, Apology, Bound, Comparator, DEFINITIONS, Definition, Fraction, LetterBy, Marks, Names, Parent,
+    Procedure, Publication, Reason, ReportPeriod, Rule, RuleKind, StepTerm, Target, Tier, TierTables, Unit, choices,
 };
 use dunghen_engine::time::{Date, Zone};
 use proptest::prelude::*;
@@ -142,6 +142,18 @@ code = "mid-month"
 effective_from = "2025-07-01"
 vi = "Chốt ngày 14"
 cut_off_day = 15
+
+[[tiers]]
+code = "city"
+effective_from = "2025-07-01"
+vi = "Điểm của thành phố"
+full = "1.5"
+rate = [
+  { above = "99.5", marks = "full" },
+  { at_least = "80,25", marks = "0.75" },
+  { at_least = 50, marks = "rate" },
+]
+apology = [{ at_least = 50, marks = 1 }]
 "#;
 
 #[test]
@@ -150,7 +162,7 @@ fn a_file_becomes_rules_of_every_kind_in_its_order() {
     let kinds: Vec<RuleKind> = rules.publications.iter().map(|p| p.rule.kind()).collect();
     let in_file = RuleKind::ALL.map(|(kind, _)| kind);
     assert_eq!(kinds, in_file[1..]);
-    let [unit, procedure, apology, reason, definition, target, period] = rules.publications.as_slice() else {
+    let [unit, procedure, apology, reason, definition, target, period, tiers] = rules.publications.as_slice() else {
         panic!("{kinds:?}")
     };
     let day = |text: &str| Date::parse(text).unwrap();
@@ -171,6 +183,18 @@ fn a_file_becomes_rules_of_every_kind_in_its_order() {
     let Rule::Target(target) = &target.rule else { panic!() };
     assert_eq!((target.comparator, target.threshold, target.unit.is_none()), (Comparator::AtLeast, 9850, true));
     assert!(matches!(&period.rule, Rule::ReportPeriod(period) if period.cut_off_day == 15));
+    let Rule::Tiers(tables) = &tiers.rule else { panic!() };
+    let (rate, apology) = tables.with_full(None).unwrap();
+    let decimal = |text| Fraction::decimal(text).unwrap();
+    assert_eq!(rate.marks(9951, 10_000), Some((decimal("1.5"), 1)));
+    assert_eq!(rate.marks(9950, 10_000), Some((decimal("0.75"), 2)), "above is not at least");
+    assert_eq!(rate.marks(8024, 10_000), Some((decimal("1.2036"), 3)));
+    assert_eq!(rate.marks(49, 100), Some((Fraction::ZERO, 0)));
+    assert_eq!((apology.marks(1, 2), apology.full()), (Some((Fraction::ONE, 1)), decimal("1.5")));
+    // All or nothing, unless it is said otherwise.
+    let unsaid = OTHERS.replace("apology = [{ at_least = 50, marks = 1 }]\n", "");
+    let last = Rules::parse(&unsaid).unwrap().publications.pop().unwrap();
+    assert!(matches!(&last.rule, Rule::Tiers(tables) if tables.apology == ALL_OR_NOTHING));
 }
 
 #[test]
@@ -212,6 +236,19 @@ fn every_kind_is_read_strictly() {
     }
     check("to = \"2025-12-31\"", "to = \"2024-12-31\"", "line 47: 2024-12-31 comes before 2025-01-01");
     check("cut_off_day = 15", "cut_off_day = 29", "line 63: cut_off_day: must be a whole number from 1 to 28");
+    check("full = \"1.5\"", "", "line 65: full: is required");
+    check("\"1.5\"", "1.5", "line 69: full: must be a whole number, or a text in quotes such as \"99.5\"");
+    check("\"1.5\"", "\"0.5\"", "line 72: rate: tier 2 gives more than the full marks");
+    check("full = \"1.5\"", "full = \"0.75\"", "line 75: apology: tier 1 gives more than the full marks");
+    check("above = \"99.5\"", "above = 99.5", "line 71: above: must be a whole number, or a text in quotes");
+    check("above = \"99.5\"", "above = \"101\"", "line 71: rate: tier 1 begins above 100 %; write per cent");
+    check("above = \"99.5\"", "over = \"99.5\"", "line 71: over: there is no such key; the keys are at_least, ");
+    check("above = \"99.5\", ", "", "line 71: say one of at_least and above");
+    check("at_least = \"80,25\"", "at_least = 80, above = 80", "line 72: say one of at_least and above");
+    check("\"80,25\"", "\"many\"", "line 72: at_least: must be a whole number, or a text in quotes");
+    check("marks = \"0.75\"", "marks = \"some\"", "line 72: marks: must be \"full\", \"rate\", or a number of marks");
+    check("at_least = 50, marks = \"rate\"", "at_least = 90, marks = 0", "line 73: rate: tier 3 must begin below");
+    check("[{ at_least = 50, marks = 1 }]", "[]", "line 65: apology: there is no tier; write at least one");
 }
 
 #[test]
@@ -222,10 +259,10 @@ fn a_version_stands_once_in_a_file() {
     let said = Rules::parse(&twice).unwrap_err().text();
     assert_eq!(
         said.en,
-        "line 65: the reason flood effective from 2025-07-01 stands in line 32 already; say each version once"
+        "line 77: the reason flood effective from 2025-07-01 stands in line 32 already; say each version once"
     );
     let later = twice.replace("\"2025-07-01\"\nvi = \"Lũ\"", "\"2025-08-01\"\nvi = \"Lũ\"");
-    assert_eq!(Rules::parse(&later).unwrap().publications.len(), 8);
+    assert_eq!(Rules::parse(&later).unwrap().publications.len(), 9);
 }
 
 #[test]
@@ -254,16 +291,41 @@ fn the_built_in_set_is_whole_and_reads_as_itself() {
     assert_eq!(set.name, "vietnam-1");
     let since = Date::parse("2016-01-01").unwrap();
     for publication in &set.publications {
+        // How a report is made is said for periods of any age.
+        let any_age = matches!(publication.rule.kind(), RuleKind::ReportPeriod | RuleKind::Tiers);
+        let since = if any_age { Date::EARLIEST } else { since };
         assert_eq!(publication.effective_from, since, "{}", publication.code);
         reads_as_itself(publication);
     }
     let of = |kind: RuleKind| set.publications.iter().filter(|p| p.rule.kind() == kind).count();
     let counts = RuleKind::ALL.map(|(kind, _)| of(kind));
     // Definitions: those of every directory need no publication.
-    assert_eq!(counts, [1, 1, 15, 3, 15, 0, 23, 2]);
+    assert_eq!(counts, [1, 1, 15, 3, 15, 0, 23, 2, 1]);
     let built_in = Rules::parse(include_str!("../../../engine/rules/vietnam-1.toml")).unwrap();
     assert_eq!(built_in.check_names(|_, _| false), Ok(()), "what it names is in it");
     assert!(WorkingTime::new(vietnam(), Zone::VIETNAM).is_ok());
+}
+
+/// All on time gives the full marks, from 95 % on they are proportional, below there are none.
+#[test]
+fn the_built_in_tiers_at_their_bounds() {
+    let set = sets().remove(0);
+    let built_in = set.publications.iter().find(|p| &*p.code == "par-index").unwrap();
+    let Rule::Tiers(tables) = &built_in.rule else { panic!("{built_in:?}") };
+    assert_eq!(tables.apology, ALL_OR_NOTHING);
+    let (rate, apology) = tables.with_full(None).unwrap();
+    assert_eq!((rate.full(), apology.full()), (Fraction::ONE, Fraction::ONE));
+    let million = 1_000_000;
+    for (part, marks, tier) in [
+        (million, Fraction::new(1, 1), 1),
+        (999_999, Fraction::new(999_999, million), 2),
+        (950_000, Fraction::new(95, 100), 2),
+        (949_999, Fraction::new(0, 1), 3),
+        (0, Fraction::new(0, 1), 3),
+    ] {
+        assert_eq!(rate.marks(part, million), marks.map(|marks| (marks, tier)), "{part}");
+    }
+    assert_eq!(rate.marks(0, 0), None);
 }
 
 /// The examples of the pages are files that can be published.
@@ -274,6 +336,7 @@ fn the_pages_show_rules_that_are_read() {
     let pages = [
         (include_str!("../../rules/README.md"), "```toml\n", "```", 6),
         (include_str!("../../../README.md"), "cat > city.toml <<'EOF'\n", "EOF\n", 1),
+        (include_str!("../../REFERENCE.md"), "```toml\n", "```", 1),
     ];
     for (page, begin, end, count) in pages {
         let (_, rest) = page.split_once(begin).unwrap();
@@ -358,6 +421,30 @@ fn calendar() -> impl Strategy<Value = Calendar> {
     )
 }
 
+fn tiers() -> impl Strategy<Value = Rule> {
+    let table = || proptest::collection::btree_map(0_u64..=100_000_000, (any::<bool>(), 0..3, any::<u64>()), 1..5);
+    let all_or_nothing = any::<bool>();
+    (names(), 0_u64..1_000_000_000_000_000, table(), table(), all_or_nothing).prop_map(
+        |(names, full, rate, apology, all_or_nothing)| {
+            let tier = |(bound, (above, marks, fixed)): (u64, (bool, i32, u64))| {
+                let bound = Fraction::of_millionths(bound).hundredth();
+                Tier {
+                    from: if above { Bound::Above(bound) } else { Bound::AtLeast(bound) },
+                    marks: match marks {
+                        0 => Marks::Full,
+                        1 => Marks::Proportional,
+                        _ => Marks::Fixed(Fraction::of_millionths(fixed % (full + 1))),
+                    },
+                }
+            };
+            let rate = rate.into_iter().rev().map(tier).collect();
+            let apology = apology.into_iter().rev().map(tier).collect();
+            let apology = if all_or_nothing { ALL_OR_NOTHING.to_vec() } else { apology };
+            Rule::Tiers(TierTables { names, full: Fraction::of_millionths(full), rate, apology })
+        },
+    )
+}
+
 fn rule() -> impl Strategy<Value = Rule> {
     let parent = (code(), proptest::option::of(day()), proptest::option::of(day())).prop_map(|(unit, a, b)| {
         let (from, to) = if a.zip(b).is_some_and(|(a, b)| a > b) { (b, a) } else { (a, b) };
@@ -425,7 +512,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         });
     let period =
         (names(), 1_u32..=28).prop_map(|(names, cut_off_day)| Rule::ReportPeriod(ReportPeriod { names, cut_off_day }));
-    prop_oneof![unit, procedure, apology, reason, definition, target, period]
+    prop_oneof![unit, procedure, apology, reason, definition, target, period, tiers()]
 }
 
 proptest! {

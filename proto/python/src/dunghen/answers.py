@@ -208,7 +208,7 @@ class Record:
 class Rule:
     """One version of one rule."""
 
-    #: calendar, unit, procedure, apology, reason, definition, target or report_period
+    #: calendar, unit, procedure, apology, reason, definition, target, report_period or tiers
     kind: str
     code: str
     #: 1, 2, … among the recorded versions; 0 if it is built in.

@@ -404,8 +404,8 @@ class Client:
     ) -> list[answers.RuleVersion]:
         """Versions of rules, also those that are built in, by kind and code in the order in which they were recorded.
 
-        `kind`: calendar, unit, procedure, apology, reason, definition, target or report_period. `as_of`: only those in
-        force on that day.
+        `kind`: calendar, unit, procedure, apology, reason, definition, target, report_period or tiers. `as_of`: only those
+        in force on that day.
         """
         request = rules_pb2.ListRulesRequest(
             kind=kind, code=code, as_of=_point(as_of, "as_of"), min_position=min_position
