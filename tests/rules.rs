@@ -409,7 +409,7 @@ fn rules_on_the_command_line() {
 }
 
 #[test]
-fn a_replay_says_the_rules_and_record_leaves_them_out() {
+fn a_replay_says_the_rules_and_record_publishes_them_in_their_place() {
     let place = tempfile::tempdir().unwrap();
     let (one, two) = (place.path().join("one"), place.path().join("two"));
     let city = file(&place, "city.toml", CITY);
@@ -438,7 +438,18 @@ fn a_replay_says_the_rules_and_record_leaves_them_out() {
     let copied = dunghen(&["record", "--data", text(&two)], &replayed);
     assert_eq!(copied.status.code(), Some(0));
     let said = String::from_utf8(copied.stderr).unwrap();
-    assert!(said.contains("5 lines of type Published were skipped"), "{said}");
+    assert!(said.contains("5 lines of type Published were published, each in its place"), "{said}");
+    let both = [&one, &two].map(|data| dunghen(&["replay", "--data", text(data)], "").stdout);
+    let without_time = |text: &[u8]| {
+        let lines = String::from_utf8(text.to_vec()).unwrap();
+        let lines = lines.lines().map(|l| {
+            let mut line: Value = serde_json::from_str(l).unwrap();
+            line.as_object_mut().unwrap().remove("recorded_at");
+            line
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(without_time(&both[0]), without_time(&both[1]), "the same log, rules and all");
     assert!(said.contains("1 lines of type Late were skipped"), "{said}");
     assert_eq!(String::from_utf8(copied.stdout).unwrap().lines().count(), 1);
     // Without a position it is nobody's word.

@@ -251,7 +251,7 @@ pub fn holder(path: &Path) -> Result<Option<String>, DirectoryError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(at(&name)(e)),
     };
-    match file.try_lock_shared() {
+    match patiently(|| file.try_lock_shared()) {
         Ok(()) => Ok(None),
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut process = String::new();
@@ -262,21 +262,25 @@ pub fn holder(path: &Path) -> Result<Option<String>, DirectoryError> {
     }
 }
 
-fn take_lock(path: &Path) -> Result<File, DirectoryError> {
-    let name = path.join("lock");
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(at(&name))?;
-    // A process that is just being started holds a copy of every open file, this lock among them, until it runs its own
-    // program: a lock that was let go may look taken for some milliseconds.
-    let mut tried = file.try_lock();
+/// Tries a lock for a fifth of a second. A process that is just being started holds a copy of every open file, the lock of a
+/// directory among them, until it runs its own program: a lock that was let go may look taken for some milliseconds.
+fn patiently(lock: impl Fn() -> Result<(), std::fs::TryLockError>) -> Result<(), std::fs::TryLockError> {
+    let mut tried = lock();
     for _ in 0..LOCK_TRIES {
         if !matches!(tried, Err(std::fs::TryLockError::WouldBlock)) {
             break;
         }
         std::thread::sleep(LOCK_PAUSE);
-        tried = file.try_lock();
+        tried = lock();
     }
-    match tried {
+    tried
+}
+
+fn take_lock(path: &Path) -> Result<File, DirectoryError> {
+    let name = path.join("lock");
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(at(&name))?;
+    match patiently(|| file.try_lock()) {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut process = String::new();

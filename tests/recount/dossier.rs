@@ -103,30 +103,38 @@ impl Dossier {
 /// "`Corrected` annuls an event or stands in its place (with its position for ties), for every `as_of`." What was
 /// corrected last counts, unless that correction is annulled itself; so the newest are read first.
 fn corrected(records: &[Value]) -> Vec<Value> {
-    let mut decided: BTreeMap<&str, Option<&Value>> = BTreeMap::new();
+    let id = |record: &Value, field: &str| record[field].as_str().unwrap().to_owned();
+    let place = |record: &Value| record["position"].as_u64().unwrap();
+    let mut decided: BTreeMap<String, &Value> = BTreeMap::new();
     for correction in records.iter().rev().filter(|r| r["type"] == "Corrected") {
-        if decided.contains_key(correction["event_id"].as_str().unwrap()) {
-            continue;
+        if !decided.contains_key(&id(correction, "event_id")) {
+            decided.entry(id(correction, "target_event_id")).or_insert(correction);
         }
-        let target = correction["target_event_id"].as_str().unwrap();
-        decided.entry(target).or_insert((correction["annul"] != true).then_some(correction));
     }
-    let standing = records.iter().filter(|r| r["type"] != "Corrected").filter_map(|record| {
-        match decided.get(record["event_id"].as_str().unwrap()) {
-            None => Some(record.clone()),
-            Some(None) => None,
-            Some(Some(correction)) => {
-                let mut restated = correction["replacement"].clone();
-                restated["position"] = record["position"].clone();
-                // What the rules made of it when it was told.
-                for reckoned in ["reckoned_due", "reckoned_due_date", "clock_stops"] {
-                    restated[reckoned] = correction[reckoned].clone();
-                }
-                Some(restated)
-            }
+    // A due was reckoned from the reception and the waits as they were told then: once one of them is corrected, an answer
+    // that was told before that has none.
+    let moves = ["Received", "SupplementRequested", "Supplemented", "PaymentRequested", "Paid"];
+    let told = records.iter().filter(|r| moves.iter().any(|kind| r["type"] == *kind));
+    let moved_at = told.filter_map(|r| decided.get(&id(r, "event_id"))).map(|c| place(c)).max();
+    let mut standing = Vec::new();
+    for record in records.iter().filter(|r| r["type"] != "Corrected") {
+        let correction = decided.get(&id(record, "event_id")).copied();
+        let mut stands = match correction {
+            None => record.clone(),
+            Some(correction) if correction["annul"] == true => continue,
+            Some(correction) => correction["replacement"].clone(),
+        };
+        let source = correction.unwrap_or(record);
+        let answer = stands["type"] == "Supplemented" || stands["type"] == "Paid";
+        let stale = answer && moved_at.is_some_and(|at| place(source) < at);
+        stands["position"] = record["position"].clone();
+        for reckoned in ["reckoned_due", "reckoned_due_date", "clock_stops"] {
+            // What the rules made of it when it was told.
+            stands[reckoned] = if stale { Value::Null } else { source[reckoned].clone() };
         }
-    });
-    standing.collect()
+        standing.push(stands);
+    }
+    standing
 }
 
 /// A promise as it stands.
