@@ -594,10 +594,18 @@ async fn the_form_over_grpc() {
         ("time_zone", pb::GetFormRequest { time_zone: "Hanoi".to_owned(), ..question.clone() }),
     ];
     for (field, question) in wrong {
+        let missing = question.by.is_empty() || question.from.is_none() || question.to.is_none();
         let refused = source.get_form(question).await.unwrap_err();
         assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        let reason = if missing { "FIELD_MISSING" } else { "FIELD_INVALID" };
+        assert_eq!(refused.get_details_error_info().unwrap().reason, reason, "{field}: {refused:?}");
         assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, field);
     }
+    // In the form of a date, but of a day that no calendar has.
+    let kind = Some(pb::time_point::Kind::Date("2025-11-31".to_owned()));
+    let no_day = pb::GetFormRequest { to: Some(pb::TimePoint { kind }), ..question.clone() };
+    let refused = source.get_form(no_day).await.unwrap_err();
+    assert_eq!(refused.message(), "to: there is no such date; check day and month");
     // One more is received, and whoever holds the receipt sees it.
     let more = event(json!({
         "dossier": "more", "type": "Received", "unit": "H44.22", "occurred_at": "2025-09-30T23:59:59.999+07:00",

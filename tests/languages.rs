@@ -53,6 +53,13 @@ fn the_command_line_speaks_both_languages() {
         (vec!["rates", "-h"], 0, "[giá trị: table, json, csv]", "[possible values: table, json, csv]"),
         (vec!["rates"], 2, "thiếu các tham số bắt buộc", "required arguments were not provided"),
         (vec!["rates", "--data", &data, "--from", "1/9/2025"], 2, "cần một ngày như", "expected a date such as"),
+        (vec!["rates", "--data", &data, "--to", "2026-11-31"], 2, "không có ngày này", "there is no such date"),
+        (
+            vec!["report", "ii-06a", "--data", &data, "--period", "2025", "--out", "q4.pdf"],
+            2,
+            "không ghi được dạng pdf; các dạng: table, json, csv, xlsx",
+            "pdf is none of the formats table, json, csv, xlsx",
+        ),
         (
             vec!["rates", "--data", &data, "--definition", "x"],
             2,
@@ -69,7 +76,7 @@ fn the_command_line_speaks_both_languages() {
             "đã cố định khi tạo",
             "fixed when it was made",
         ),
-        (vec!["rates", "--server", "http://127.0.0.1:1"], 1, "không có máy chủ nào trả lời", "no server answers"),
+        (vec!["rates", "--server", "http://127.0.0.1:1"], 1, "`dunghen serve` phải đang chạy ở đó", "must run there"),
         (vec!["rates", "--server", "https://x"], 1, "chưa có mã hóa", "has no encryption yet"),
         (
             vec!["dossier", "nobody", "--data", &data],
@@ -173,6 +180,11 @@ fn the_command_line_speaks_both_languages() {
     let served = Server::start(std::path::Path::new(&data));
     let (in_vi, in_en) = in_both(&["rates", "--data", &data], "", 1);
     assert!(in_vi.contains("đang dùng") && in_en.contains("in use by process"), "{in_vi}{in_en}");
+    assert!(in_vi.contains("hãy dùng --server") && in_en.contains("use --server"), "{in_vi}{in_en}");
+    // Files are verified, not a server: another advice.
+    let (in_vi, in_en) = in_both(&["verify", "--data", &data], "", 1);
+    assert!(in_vi.contains("kiểm tra một bản sao lưu") && in_en.contains("verify a backup"), "{in_vi}{in_en}");
+    assert!(!in_vi.contains("--server") && !in_en.contains("--server"), "{in_vi}{in_en}");
     assert_eq!(served.stop(), Some(0));
 }
 

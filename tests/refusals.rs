@@ -349,6 +349,14 @@ async fn whatever_is_refused_leaves_no_trace() {
         let status = source.record(request).await.expect_err(name);
         assert_eq!(status.code(), code, "{name}: {status:?}");
         check_details(name, &status, reason, field);
+        let says = match name {
+            "no type" => {
+                "type: is not set; set one of the fields received, rejected, forwarded, supplement_requested, "
+            }
+            "an impossible date" => "due_date: there is no such date",
+            _ => "",
+        };
+        assert!(status.message().contains(says), "{name}: {}", status.message());
         checked += 1;
     }
 

@@ -364,6 +364,31 @@ fn rules_on_the_command_line() {
     assert_eq!((in_force("2025-09-30"), in_force("2025-10-01")), (0, 1));
     let table = call(&["rules", "list"], &["--format", "table", "--lang", "vi"]);
     assert!(table.contains("lịch làm việc") && table.contains("có sẵn") && table.contains("01/10/2025"), "{table}");
+    assert!(table.contains("first-promise") && !table.contains("01/01/1 "), "a definition that always was has no day");
+
+    // A target of something that no event tells of is published, and said to have no data; a typo is refused.
+    let plan = |metric: &str, denominator: &str| {
+        format!(
+            "format = 1\n[[target]]\ncode = \"plan\"\neffective_from = \"2025-01-01\"\nsource = \"KH\"\nclause = \"1\"\n\
+             metric = \"{metric}\"\ncomparator = \">\"\nthreshold = \"0.9\"\ndenominator = \"{denominator}\"\n\
+             from = \"2025-01-01\"\nto = \"2025-12-31\"\n"
+        )
+    };
+    let rated = file(&place, "rated.toml", &plan("satisfaction", "rated"));
+    let note = json!([{"kind": "target", "code": "plan",
+        "text_vi": "chưa có loại sự kiện nào cho biết satisfaction; chỉ tiêu sẽ hiện là chưa có dữ liệu",
+        "text_en": "no event tells of satisfaction yet; the target will show no data"}]);
+    let publish = ["publish", text(&rated), target[0], target[1]];
+    assert_eq!(answer(&[&publish[..], &["--dry-run"]].concat(), 0)["notes"], note);
+    let told = dunghen(&[&publish[..], &["--format", "table"]].concat(), "");
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("target plan: no event tells of satisfaction yet") && told.contains("published"), "{told}");
+    assert_eq!(published["notes"], json!([]));
+    let typo = file(&place, "typo.toml", &plan("on_time_rate", "stricts"));
+    let refused = dunghen(&["publish", text(&typo), target[0], target[1]], "");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("line 10: denominator: there is no definition stricts") && said.contains("strict"), "{said}");
 
     // What is shown can be published again: it is what is there.
     let shown = call(&["rules", "show", "procedure", "1.002600"], &["--format", "table"]);

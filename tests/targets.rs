@@ -166,7 +166,7 @@ fn a_plan_year_by_year() {
     assert_eq!(counts, [2, 0, 0, 0, 3, 0].map(Some));
     assert_eq!(outlook["reachable"], json!(true));
     assert!(
-        outlook["text_vi"].as_str().unwrap().contains("Còn được trễ tối đa 0 hồ sơ (trong 3). Giả định"),
+        outlook["text_vi"].as_str().unwrap().contains("Còn được quá hạn tối đa 0 hồ sơ (trong 3). Giả định"),
         "{outlook}"
     );
     assert_eq!((&row(15)["no_data"], &row(18)["no_data"]), (&json!("metric"), &json!("denominator")));
@@ -224,7 +224,7 @@ fn tables_and_csv() {
         "đạt",
         "không phát sinh",
         "chưa có dữ liệu",
-        "còn được trễ tối đa 2 hồ sơ (trong 3)",
+        "còn được quá hạn tối đa 2 hồ sơ (trong 3)",
         "Giả định: mọi hồ sơ khác",
         "Giả định: mọi thư khác",
         "Chưa có loại sự kiện nào cho biết digitised_share.",

@@ -174,7 +174,7 @@ fn the_slip_and_the_reasons_for_people() {
         &ask("vi_VN.UTF-8", "A", "--why"),
         &[
             "- thủ tục: 9.001, phiên bản 1; 3 ngày làm việc; sau khi bổ sung thì tính tiếp phần còn lại\n",
-            "- chính sách xin lỗi: grace, phiên bản 1; gửi chậm nhất 2 ngày làm việc sau ngày hẹn trả\n",
+            "- quy định xin lỗi: grace, phiên bản 1; gửi chậm nhất 2 ngày làm việc sau ngày hẹn trả\n",
             "Hẹn trả: thứ Tư 25/02/2026, đến hết ngày\n",
             "Quầy nêu hạn trả 26/02/2026, khác hạn theo quy định là 25/02/2026; lời hẹn khi tiếp nhận theo quầy.",
             "nghỉ: ",

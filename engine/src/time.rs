@@ -80,15 +80,24 @@ impl Date {
     /// Parses `YYYY-MM-DD`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Date> {
-        let digits = |range: std::ops::Range<usize>| -> Option<u32> {
-            let part = text.get(range)?;
-            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
-        };
-        if text.len() != 10 || text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
-            return None;
-        }
-        let date = Date::new(i32::try_from(digits(0..4)?).ok()?, digits(5..7)?, digits(8..10)?)?;
+        let (year, month, day) = written(text)?;
+        let date = Date::new(year, month, day)?;
         (Date::EARLIEST..=Date::LATEST).contains(&date).then_some(date)
+    }
+
+    /// Whether a text, or the date before its time, is written as it must be but names a day that no calendar has: 31
+    /// November. Whoever typed it looks for a mistake in the form otherwise.
+    ///
+    /// ```
+    /// use dunghen_engine::time::Date;
+    /// assert!(Date::is_none_of_the_calendar("2026-11-31") && Date::is_none_of_the_calendar("2025-02-29T09:00+07:00"));
+    /// assert!(!Date::is_none_of_the_calendar("2026-11-30") && !Date::is_none_of_the_calendar("31/11/2026"));
+    /// ```
+    #[must_use]
+    pub fn is_none_of_the_calendar(text: &str) -> bool {
+        let (date, time) = text.split_at_checked(10).unwrap_or((text, ""));
+        let ends = time.is_empty() || time.starts_with(['T', 't', ' ']);
+        ends && written(date).is_some_and(|(year, month, day)| Date::new(year, month, day).is_none())
     }
 
     /// The date at `days` since 1970-01-01, if an event may carry it.
@@ -142,6 +151,18 @@ impl Date {
         let clamped = self.0.clamp(Date::EARLIEST.0 - 400, Date::LATEST.0 + 400);
         NaiveDate::from_num_days_from_ce_opt(clamped + 719_163).unwrap_or(NaiveDate::MIN)
     }
+}
+
+/// The numbers of a text `YYYY-MM-DD`, whether or not there is such a day.
+fn written(text: &str) -> Option<(i32, u32, u32)> {
+    let digits = |range: std::ops::Range<usize>| -> Option<u32> {
+        let part = text.get(range)?;
+        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
+    };
+    if text.len() != 10 || text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
+        return None;
+    }
+    Some((i32::try_from(digits(0..4)?).ok()?, digits(5..7)?, digits(8..10)?))
 }
 
 impl fmt::Display for Date {

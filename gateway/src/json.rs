@@ -91,14 +91,14 @@ impl Object {
         if let Some(text) = at {
             let due = Timestamp::parse(&text).map(Due::Instant);
             if due.is_none() {
-                self.wrong(instant, ViolationKind::NotAnInstant);
+                self.wrong(instant, wire::no_date(&text, ViolationKind::NotAnInstant));
             }
             return due;
         }
         let text = on?;
         let due = Date::parse(&text).map(Due::Date);
         if due.is_none() {
-            self.wrong(date, ViolationKind::NotADate);
+            self.wrong(date, wire::no_date(&text, ViolationKind::NotADate));
         }
         due
     }
@@ -137,7 +137,7 @@ impl Object {
         let text = self.required("occurred_at");
         Timestamp::parse(&text).unwrap_or_else(|| {
             if !text.is_empty() {
-                self.wrong("occurred_at", ViolationKind::NotAnInstant);
+                self.wrong("occurred_at", wire::no_date(&text, ViolationKind::NotAnInstant));
             }
             Timestamp(0)
         })
@@ -638,7 +638,11 @@ pub fn published(answer: &pb::PublishResponse) -> Value {
             "duplicate": rule.duplicate,
         })
     });
-    json!({ "published": rules.collect::<Vec<_>>() })
+    let notes = answer
+        .notes
+        .iter()
+        .map(|note| json!({"kind": note.kind, "code": note.code, "text_vi": note.text_vi, "text_en": note.text_en}));
+    json!({ "published": rules.collect::<Vec<_>>(), "notes": notes.collect::<Vec<_>>() })
 }
 
 /// A version of a rule.

@@ -6,7 +6,7 @@ use crate::rules::{MOST_BYTES, Rules};
 use crate::services::{Services, ask, moment, one_of};
 use crate::{pb, status, wire};
 use dunghen_engine::dossier::Rejection;
-use dunghen_engine::rules::{DEFINITIONS, Definition, Names, Publication, Rule, RuleKind, Rulebook};
+use dunghen_engine::rules::{Code, DEFINITIONS, Definition, Names, Publication, Rule, RuleKind, Rulebook};
 use dunghen_engine::time::Date;
 use dunghen_engine::{Engine, Published, Refused, ReplayFilter};
 use std::sync::Arc;
@@ -26,8 +26,10 @@ impl RulesService for Services {
         let rules = Rules::parse(&file).map_err(|fault| status::bad_question(FILE, &fault.text()))?;
         let engine = Arc::clone(self.engine());
         let known = engine.rules();
+        let built_in = DEFINITIONS.map(|d| (RuleKind::Definition, Code::from(d.id)));
+        let names = known.all().map(|v| (v.publication.rule.kind(), Arc::clone(&v.publication.code)));
         rules
-            .check_names(|kind, code| !known.versions(kind, code).is_empty())
+            .check_names(&names.chain(built_in).collect())
             .map_err(|fault| status::bad_question(FILE, &fault.text()))?;
         let publications = rules.publications.clone();
         let published = match dry_run {
@@ -38,6 +40,13 @@ impl RulesService for Services {
             Refused::Unfit { index, why } => status::bad_question(FILE, &rules.fault(index, say::unfit(&why)).text()),
             other => status::of_refused(&other, &self.zone()),
         })?;
+        let notes = rules.notes().into_iter().map(|(publication, text)| pb::RuleNote {
+            kind: publication.rule.kind().name().to_owned(),
+            code: publication.code.to_string(),
+            text_vi: text.vi,
+            text_en: text.en,
+        });
+        let notes = notes.collect();
         let rules = published.into_iter().map(|p| pb::PublishedRule {
             kind: p.kind.name().to_owned(),
             code: p.code.to_string(),
@@ -45,7 +54,7 @@ impl RulesService for Services {
             position: p.position,
             duplicate: p.duplicate,
         });
-        Ok(Response::new(pb::PublishResponse { rules: rules.collect() }))
+        Ok(Response::new(pb::PublishResponse { rules: rules.collect(), notes }))
     }
 
     async fn list_rules(

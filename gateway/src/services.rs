@@ -118,7 +118,10 @@ impl Services {
                     ids.push(&version.publication.code);
                 }
             }
-            status::bad_question("definition", &questions::one_of(&ids))
+            match id {
+                "" => status::missing("definition", &questions::required_of(&ids)),
+                _ => status::bad_question("definition", &questions::one_of(&ids)),
+            }
         })
     }
 
@@ -143,7 +146,7 @@ fn deadline(text: &str) -> Option<Duration> {
 }
 
 pub(crate) fn moment(field: &str, point: Option<pb::TimePoint>) -> Result<Option<Moment>, Status> {
-    wire::moment(point).map_err(|()| status::bad_question(field, &questions::no_moment()))
+    wire::moment(point).map_err(|what| status::bad_question(field, &what))
 }
 
 /// The bounds of a period, which must not be the wrong way round.
@@ -287,12 +290,16 @@ impl SupervisorService for Services {
     async fn get_form(&self, request: Request<pb::GetFormRequest>) -> Result<Response<pb::GetFormResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
         self.reach(request.min_position, &metadata).await?;
-        let by = one_of("by", &request.by, FormKey::parse(&request.by), &FormKey::ALL.map(|(_, name)| name))?;
+        let names = FormKey::ALL.map(|(_, name)| name);
+        if request.by.is_empty() {
+            return Err(status::missing("by", &questions::required_of(&names)));
+        }
+        let by = one_of("by", &request.by, FormKey::parse(&request.by), &names)?;
         let zone = zone(&request.time_zone)?;
         let period = period(request.from, request.to, &zone.unwrap_or(self.zone()))?;
         let (Some(from), Some(to)) = period else {
             let field = if period.0.is_none() { "from" } else { "to" };
-            return Err(status::bad_question(field, &questions::required()));
+            return Err(status::missing(field, &questions::required()));
         };
         let as_of = self.as_of(request.as_of)?;
         let query = FormQuery { from, to, as_of, by, filter: filter(request.filter), zone };

@@ -45,11 +45,12 @@ fn field_violation(field: &str, text: &Text) -> FieldViolation {
 fn violation_reason(kind: &ViolationKind) -> &'static str {
     match kind {
         ViolationKind::Missing => "FIELD_MISSING",
-        ViolationKind::UnknownType => "UNKNOWN_TYPE",
+        ViolationKind::UnknownType | ViolationKind::NoType => "UNKNOWN_TYPE",
         ViolationKind::Unknown
         | ViolationKind::NotAUuid
         | ViolationKind::NotAnInstant
         | ViolationKind::NotADate
+        | ViolationKind::NoSuchDate
         | ViolationKind::BothDues
         | ViolationKind::TooLong(_)
         | ViolationKind::NotPrintable
@@ -158,9 +159,19 @@ pub fn of_log(error: &LogError) -> Status {
 /// A question with a field that makes no sense.
 #[must_use]
 pub fn bad_question(field: &str, what: &Text) -> Status {
+    question("FIELD_INVALID", field, what)
+}
+
+/// A question without a field that it needs.
+#[must_use]
+pub fn missing(field: &str, what: &Text) -> Status {
+    question("FIELD_MISSING", field, what)
+}
+
+fn question(reason: &str, field: &str, what: &Text) -> Status {
     let text = messages::bad_question(field, what);
     let detail = ErrorDetail::BadRequest(BadRequest::new(vec![field_violation(field, what)]));
-    status(Code::InvalidArgument, "FIELD_INVALID", &text, [detail])
+    status(Code::InvalidArgument, reason, &text, [detail])
 }
 
 /// The log did not grow to the position that was asked for.

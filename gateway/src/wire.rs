@@ -4,6 +4,7 @@ mod targets;
 
 pub use targets::targets;
 
+use crate::messages::questions;
 use crate::{messages, pb, rules, tracking};
 use dunghen_engine::dossier::{
     ApplicantKind, Code, Command, Due, Event, EventType, Outcome, Rejection, Restated, Statement, Violation,
@@ -47,6 +48,11 @@ fn text(code: &Option<Code>) -> String {
     code.as_deref().unwrap_or_default().to_owned()
 }
 
+/// What is wrong with a text that is no date or no instant: its form, unless that is right and there is no such day.
+pub(crate) fn no_date(text: &str, form: ViolationKind) -> ViolationKind {
+    if Date::is_none_of_the_calendar(text) { ViolationKind::NoSuchDate } else { form }
+}
+
 /// A due as the schemas have it, in whichever oneof it stands.
 enum WireDue<'a> {
     Instant(&'a WireTimestamp),
@@ -73,7 +79,7 @@ impl Reader {
             WireDue::Date(text) => {
                 let due = Date::parse(text).map(Due::Date);
                 if due.is_none() {
-                    self.wrong(fields.1, ViolationKind::NotADate);
+                    self.wrong(fields.1, no_date(text, ViolationKind::NotADate));
                 }
                 due
             }
@@ -106,7 +112,7 @@ impl Reader {
         use pb::event::Type as T;
         match told {
             None => {
-                self.wrong("type", ViolationKind::UnknownType);
+                self.wrong("type", ViolationKind::NoType);
                 None
             }
             Some(T::Received(e)) => {
@@ -447,17 +453,20 @@ pub fn receipt(receipt: &Receipt) -> pb::Receipt {
     }
 }
 
-/// A bound of a query, or the name of the field that is at fault.
+/// A bound of a query.
 ///
 /// # Errors
-/// `()` if it is neither an instant nor a date.
-#[allow(clippy::result_unit_err, reason = "the caller knows the field and says what is wrong with it")]
-pub fn moment(point: Option<pb::TimePoint>) -> Result<Option<Moment>, ()> {
-    match point.and_then(|p| p.kind) {
-        None => Ok(None),
-        Some(pb::time_point::Kind::Instant(t)) => instant(&t).map(|t| Some(Moment::Instant(t))).ok_or(()),
-        Some(pb::time_point::Kind::Date(d)) => Date::parse(&d).map(|d| Some(Moment::Date(d))).ok_or(()),
-    }
+/// What is wrong with it; the caller knows the field.
+pub fn moment(point: Option<pb::TimePoint>) -> Result<Option<Moment>, messages::Text> {
+    let Some(kind) = point.and_then(|p| p.kind) else { return Ok(None) };
+    let moment = match &kind {
+        pb::time_point::Kind::Instant(t) => instant(t).map(Moment::Instant),
+        pb::time_point::Kind::Date(d) => Date::parse(d).map(Moment::Date),
+    };
+    moment.map(Some).ok_or_else(|| match kind {
+        pb::time_point::Kind::Date(d) if Date::is_none_of_the_calendar(&d) => questions::no_such_date(),
+        _ => questions::no_moment(),
+    })
 }
 
 /// A bound of a query as the schemas have it.

@@ -42,12 +42,16 @@ pub enum ViolationKind {
     Unknown,
     /// Not one of the types of events.
     UnknownType,
+    /// No type was said, or one that this version does not know, where the type is the field that is set.
+    NoType,
     /// Not a UUID.
     NotAUuid,
     /// Not an instant as RFC 3339 with an offset, or outside of the years 1 to 9999.
     NotAnInstant,
     /// Not a date `YYYY-MM-DD`, or outside of the years 1 to 9999.
     NotADate,
+    /// In the form of a date, or of an instant, but of a day that no calendar has.
+    NoSuchDate,
     /// Both an instant and a date were given for one due.
     BothDues,
     /// Longer than this many characters.
@@ -149,7 +153,7 @@ impl Rejection {
         match self {
             Rejection::Malformed(violations) => match violations.first().map(|v| &v.kind) {
                 Some(ViolationKind::Missing) => "FIELD_MISSING",
-                Some(ViolationKind::UnknownType) => "UNKNOWN_TYPE",
+                Some(ViolationKind::UnknownType | ViolationKind::NoType) => "UNKNOWN_TYPE",
                 _ => "FIELD_INVALID",
             },
             Rejection::TooLarge { .. } => "TOO_LARGE",

@@ -263,13 +263,25 @@ enum Measure {
     Online,
 }
 
-fn measure(target: &Target, rules: &Rulebook, day: Date) -> Result<Measure, NoData> {
+/// Why nothing that is recorded or published could make a target measurable; `None` if it can be. Which definitions there
+/// are does not matter here.
+#[must_use]
+pub fn no_data(target: &Target) -> Option<NoData> {
     match (&*target.metric, &*target.denominator) {
-        ("on_time_rate", id) => rules.definition(id, day).map(Measure::OnTime).ok_or(NoData::Denominator),
-        ("apology_rate", "apology_obligations" | "late") => Ok(Measure::Apologies),
-        ("online_share", "received") => Ok(Measure::Online),
-        ("apology_rate" | "online_share", _) => Err(NoData::Denominator),
-        _ => Err(NoData::Metric),
+        ("on_time_rate", _) | ("apology_rate", "apology_obligations" | "late") | ("online_share", "received") => None,
+        ("apology_rate" | "online_share", _) => Some(NoData::Denominator),
+        _ => Some(NoData::Metric),
+    }
+}
+
+fn measure(target: &Target, rules: &Rulebook, day: Date) -> Result<Measure, NoData> {
+    if let Some(why) = no_data(target) {
+        return Err(why);
+    }
+    match &*target.metric {
+        "on_time_rate" => rules.definition(&target.denominator, day).map(Measure::OnTime).ok_or(NoData::Denominator),
+        "apology_rate" => Ok(Measure::Apologies),
+        _ => Ok(Measure::Online),
     }
 }
 

@@ -2,7 +2,7 @@
 //! is named, by the one that is built in.
 
 use super::record::next_line;
-use super::{Failure, Format, IN_PART, OptionalTarget, format_or_default, moment, output};
+use super::{Failure, Format, IN_PART, OptionalTarget, format_or_default, moment, no_date, output};
 use dunghen::messages::format::date;
 use dunghen::messages::{self, Lang, Text, bad_question, calls, due as words, rules as say};
 use dunghen::source::Source;
@@ -76,7 +76,8 @@ impl Question {
         let [received, term, term_unit] = FIELDS.map(&mut given);
         let found = received.map(|v| v.as_str().and_then(|text| moment(text).ok()));
         if found == Some(None) {
-            faults.push(bad_question("received", &words::not_a_reception()));
+            let text = received.and_then(Value::as_str).unwrap_or_default();
+            faults.push(bad_question("received", &no_date(text, words::not_a_reception()).0));
         }
         let unit = term_unit.map(|v| v.as_str().filter(|unit| UNITS.contains(unit)));
         if unit == Some(None) {

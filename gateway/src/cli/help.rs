@@ -54,7 +54,13 @@ fn translated(command: Command, path: &str, lang: Lang) -> Command {
         .mut_args(|arg| {
             let heading = if arg.is_positional() { &arguments } else { &options };
             let heading = heading.clone();
-            argument(arg, path, lang).help_heading(heading)
+            // Under a heading of its own clap sorts what has a place by name, unless it is told the place.
+            let place = arg.get_index().filter(|_| arg.is_positional());
+            let arg = argument(arg, path, lang).help_heading(heading);
+            match place {
+                Some(place) => arg.display_order(place),
+                None => arg,
+            }
         })
         .mut_subcommands(|inner| {
             // Below `help`, or `report help`, stand the commands beside it once more.
@@ -269,6 +275,21 @@ mod tests {
             ] {
                 assert!(!page.contains(word), "{word} in\n{page}");
             }
+        }
+    }
+
+    #[test]
+    fn arguments_stand_in_the_order_of_the_call() {
+        for (path, names) in [("rekey", ["<WRONG>", "<RIGHT>"]), ("rules show", ["<KIND>", "<CODE>"])] {
+            let mut command = command(Lang::Vi);
+            let mut inner = &mut command;
+            for name in path.split(' ') {
+                inner = inner.find_subcommand_mut(name).expect(name);
+            }
+            let page = inner.render_help().to_string();
+            let (_, listed) = page.split_once("Đối số:").expect("a list of arguments");
+            let [first, second] = names.map(|name| listed.find(name).expect(name));
+            assert!(first < second, "{page}");
         }
     }
 

@@ -22,7 +22,7 @@ mod watch;
 pub(crate) use help::parse;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use dunghen::messages::{Lang, Text, Wrong, calls, directory, usage};
+use dunghen::messages::{Lang, Text, Wrong, calls, directory, questions, usage};
 use dunghen::rules;
 use dunghen::serve::ServeError;
 use dunghen::source::Source;
@@ -264,7 +264,13 @@ fn moment(text: &str) -> Result<Moment, Wrong> {
         let (minutes, rest) = text.split_at_checked(16)?;
         Timestamp::parse(&format!("{minutes}:00{rest}"))
     };
-    Timestamp::parse(text).or_else(with_seconds).map(Moment::Instant).ok_or_else(|| Wrong(usage::moment()))
+    let instant = Timestamp::parse(text).or_else(with_seconds).map(Moment::Instant);
+    instant.ok_or_else(|| no_date(text, usage::moment()))
+}
+
+/// What is wrong with a text that is no date or no moment: `form`, unless that is right and there is no such day.
+fn no_date(text: &str, form: Text) -> Wrong {
+    Wrong(if Date::is_none_of_the_calendar(text) { questions::no_such_date() } else { form })
 }
 
 /// Parses a key to group by.
@@ -328,6 +334,9 @@ mod tests {
         for bad in ["", "2025", "2025-09-12T12:00", "12/9/2025", "2025-09-12T12+07:00", "đầu năm 2025 à ừ nhỉ"]
         {
             assert_eq!(at(bad), None, "{bad}");
+        }
+        for bad in ["2026-11-31", "2025-02-29T09:00+07:00"] {
+            assert_eq!(moment(bad), Err(Wrong(questions::no_such_date())), "{bad}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `dunghen publish`: a file of rules into the log, all of it or nothing.
 
 use super::{Failure, Format, Target, format_or_default, output};
-use dunghen::messages::{Lang, calls, rules as say};
+use dunghen::messages::{Lang, Text, calls, rules as say};
 use dunghen::{json, pb, rules};
 use dunghen_engine::Purpose;
 use std::io::Read;
@@ -37,6 +37,11 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// What there is to know of rules that were in order.
+fn notes(answer: &pb::PublishResponse) -> impl Iterator<Item = Text> {
+    answer.notes.iter().map(|note| say::note(&note.kind, &note.code, (&note.text_vi, &note.text_en)))
+}
+
 pub(super) async fn run(args: PublishArgs, lang: Lang) -> Result<u8, Failure> {
     // The file first: one that cannot be read must not make a directory.
     let file = read(&args.file)?;
@@ -64,6 +69,7 @@ pub(super) async fn run(args: PublishArgs, lang: Lang) -> Result<u8, Failure> {
                 [rule.kind.clone(), rule.code.clone()].into_iter().chain(own).collect()
             });
             output::csv(&names, rows.collect())?;
+            notes(&answer).for_each(|note| eprintln!("{}", note.in_lang(lang)));
         }
         Format::Table => {
             let rows = answer.rules.iter().map(|rule| {
@@ -77,6 +83,9 @@ pub(super) async fn run(args: PublishArgs, lang: Lang) -> Result<u8, Failure> {
             });
             let header = output::header(say::published_header(), lang);
             output::line(&output::table(&header, header.len(), &rows.collect::<Vec<_>>()))?;
+            for note in notes(&answer) {
+                output::say(&note, lang)?;
+            }
         }
     }
     Ok(0)

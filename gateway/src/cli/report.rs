@@ -204,18 +204,25 @@ pub(super) async fn run(args: ReportArgs, lang: Lang) -> Result<u8, Failure> {
 }
 
 impl FormArgs {
-    fn format(&self) -> FormFormat {
-        let by_name = || {
-            let ending = self.out.as_ref()?.extension()?.to_str()?.to_ascii_lowercase();
-            FormFormat::from_str(&ending, false).ok()
-        };
+    /// As said, else as the name of the file ends; a name without an ending is as good as a pipe.
+    fn format(&self) -> Result<FormFormat, Failure> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        if let Some((file, ending)) = self.out.as_ref().and_then(|file| Some((file, file.extension()?))) {
+            let ending = ending.to_string_lossy().to_ascii_lowercase();
+            let known: Vec<_> = FormFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+            let known: Vec<&str> = known.iter().map(clap::builder::PossibleValue::get_name).collect();
+            return FormFormat::from_str(&ending, false)
+                .map_err(|_| Failure::usage(texts::unknown_ending(file, &ending, &known)));
+        }
         let screen = self.out.is_none() && std::io::stdout().is_terminal();
-        self.format.or_else(by_name).unwrap_or(if screen { FormFormat::Table } else { FormFormat::Json })
+        Ok(if screen { FormFormat::Table } else { FormFormat::Json })
     }
 }
 
 async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
-    let format = args.format();
+    let format = args.format()?;
     if format == FormFormat::Xlsx && args.out.is_none() {
         return Err(Failure::usage(texts::xlsx_needs_a_file()));
     }

@@ -158,7 +158,7 @@ async fn list(args: ListArgs, lang: Lang) -> Result<u8, Failure> {
                     say::kind_name(&rule.kind).into_lang(lang),
                     rule.code,
                     rule.version.to_string(),
-                    due_text(None, &rule.effective_from, &zone, lang),
+                    effective_from(&rule.effective_from, &zone, lang),
                     recorded,
                     name.into_lang(lang),
                 ]
@@ -167,6 +167,11 @@ async fn list(args: ListArgs, lang: Lang) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+/// The day from which a version counts; nothing where it always did, as the definitions that every directory has.
+fn effective_from(day: &str, zone: &Zone, lang: Lang) -> String {
+    if Date::parse(day) == Some(Date::EARLIEST) { String::new() } else { due_text(None, day, zone, lang) }
 }
 
 /// All versions of a rule, of which there is one at least.

@@ -2,6 +2,7 @@
 
 use super::{DAMAGED, Failure, Format, format_or_default, output};
 use dunghen::messages::{Lang, commands};
+use dunghen_engine::directory::DirectoryError;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -25,7 +26,10 @@ pub(super) async fn run(args: VerifyArgs, lang: Lang) -> Result<u8, Failure> {
     let (data, copy) = (args.data.clone(), scratch.clone());
     let verified = tokio::task::spawn_blocking(move || dunghen_engine::verify(&data, &copy)).await;
     let removed = std::fs::remove_dir_all(&scratch);
-    let verified = verified.map_err(Failure::defect)??;
+    let verified = verified.map_err(Failure::defect)?.map_err(|error| match error {
+        DirectoryError::InUse { path, process } => Failure::failed(commands::verify_in_use(&path, &process)),
+        other => other.into(),
+    })?;
     removed.map_err(|e| Failure::failed(commands::scratch_stays(&scratch, &e)))?;
     let ok = verified.findings.is_empty();
     match format_or_default(args.format) {

@@ -71,8 +71,8 @@ pub fn no_url(url: &str, error: &impl Display) -> Text {
 #[must_use]
 pub fn no_server(url: &str, cause: &impl Display) -> Text {
     Text::new(
-        format!("không có máy chủ nào trả lời tại {url}: {cause}"),
-        format!("no server answers at {url}: {cause}"),
+        format!("không có máy chủ nào trả lời tại {url} ({cause}); `dunghen serve` phải đang chạy ở đó"),
+        format!("no server answers at {url} ({cause}); `dunghen serve` must run there"),
     )
 }
 

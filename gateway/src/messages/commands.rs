@@ -29,7 +29,7 @@ pub fn closed(path: &Path) -> Text {
 #[must_use]
 pub fn lates_skipped(lines: u64) -> Text {
     Text::new(
-        format!("đã bỏ qua {lines} dòng loại Late: hệ thống tự ghi trễ hạn"),
+        format!("đã bỏ qua {lines} dòng loại Late: hệ thống tự ghi quá hạn"),
         format!("{lines} lines of type Late were skipped: the engine writes its own"),
     )
 }
@@ -107,6 +107,18 @@ pub fn rekeyed(wrong: &str, right: &str, events: usize) -> Text {
             "{} events of {wrong} were told again under {right} and annulled under the old code; both stay readable",
             n.en
         ),
+    )
+}
+
+/// `verify` of a directory that a process is using; it reads files, so no server can be asked instead.
+#[must_use]
+pub fn verify_in_use(path: &Path, process: &str) -> Text {
+    let path = path.display();
+    Text::new(
+        format!(
+            "tiến trình {process} đang dùng {path}; hãy dừng tiến trình đó, hoặc kiểm tra một bản sao lưu của thư mục"
+        ),
+        format!("{path} is in use by process {process}; stop that, or verify a backup of the directory"),
     )
 }
 

@@ -38,7 +38,7 @@ pub fn directory(error: &DirectoryError) -> Text {
         DirectoryError::InUse { path, process } => {
             let path = path.display();
             Text::new(
-                format!("tiến trình {process} đang dùng {path}; hãy hỏi nó bằng --server"),
+                format!("tiến trình {process} đang dùng {path}; hãy dùng --server"),
                 format!("{path} is in use by process {process}; use --server to ask it"),
             )
         }
@@ -92,7 +92,7 @@ pub fn open(error: &OpenError) -> Text {
         }
         OpenError::UnknownRules(name) => Text::new(
             format!(
-                "thư mục bắt đầu với bộ quy tắc {name} mà chương trình này không biết; hãy dùng phiên bản đã tạo nó"
+                "thư mục bắt đầu với bộ quy định {name} mà chương trình này không biết; hãy dùng phiên bản đã tạo nó"
             ),
             format!(
                 "the directory began with the rules {name}, which this program does not know; use the version that made it"
@@ -101,7 +101,7 @@ pub fn open(error: &OpenError) -> Text {
         OpenError::Unfit(why) => {
             let why = unfit(why);
             Text::new(
-                format!("bộ quy tắc có sẵn không áp dụng được: {}", why.vi),
+                format!("bộ quy định có sẵn không áp dụng được: {}", why.vi),
                 format!("the rules that are built in cannot be applied: {}", why.en),
             )
         }

@@ -118,7 +118,7 @@ pub fn holder(unit: &str, step_due: &str) -> Text {
 #[must_use]
 pub fn missed_at(promise: u32, due: &str, missed: &str, unit: &str) -> Text {
     Text::new(
-        format!("Lời hẹn {promise} ({due}) trễ từ {missed}, khi hồ sơ ở {unit}."),
+        format!("Lời hẹn {promise} ({due}) quá hạn từ {missed}, khi hồ sơ ở {unit}."),
         format!("Promise {promise} ({due}) was missed at {missed}, when {unit} held the dossier."),
     )
 }
@@ -154,7 +154,7 @@ pub fn rules<'a>(explained: &'a Explained) -> [(RuleKind, Option<&'a Pin>, Text)
         let name = match kind {
             RuleKind::Calendar => Text::new("lịch làm việc", "working calendar"),
             RuleKind::Procedure => Text::new("thủ tục", "procedure"),
-            _ => Text::new("chính sách xin lỗi", "apology policy"),
+            _ => Text::new("quy định xin lỗi", "apology policy"),
         };
         (kind, pin, name.before(&what))
     })
@@ -254,7 +254,7 @@ fn apology(explained: &Explained, pin: Option<&Pin>) -> Text {
     let policy = pin.map_or_else(
         || {
             Text::new(
-                "không có chính sách nào được công bố cho đơn vị, nên theo hcmc-5157, bản có sẵn",
+                "không có quy định xin lỗi nào được công bố cho đơn vị, nên theo hcmc-5157, bản có sẵn",
                 "none is published for the unit, so it is hcmc-5157, built in",
             )
         },
@@ -390,7 +390,7 @@ pub fn wait(wait: &ExplainedWait, zone: &Zone) -> Text {
         WaitEffect::Resumed => moves("phần còn lại của thời hạn được tính tiếp", "what was left is counted on"),
         WaitEffect::Restarted => moves("thời hạn được tính lại từ đầu", "the whole term is counted anew"),
         WaitEffect::Shifted => moves("hạn trả lùi theo thời gian chờ", "the due moves by the time waited"),
-        WaitEffect::Missed => stays("đã trễ hẹn từ trước, hạn trả không đổi", "it had been missed before and stays"),
+        WaitEffect::Missed => stays("đã quá hạn từ trước, hạn trả không đổi", "it had been missed before and stays"),
         WaitEffect::NoPromise => Text::new("không có hạn trả để lùi", "there is no due to move"),
     };
     if wait.to.is_none() {
@@ -439,7 +439,7 @@ pub fn letter(letter: &ExplainedLetter, zone: &Zone) -> Text {
     let answers = matches!(letter.effect, LetterEffect::InTime | LetterEffect::Late);
     if answers && !letter.missed {
         said.push(Text::new(
-            "lời hẹn đó không trễ, không phát sinh nghĩa vụ",
+            "lời hẹn đó không quá hạn, không phát sinh nghĩa vụ",
             "that promise is not missed, so none is owed",
         ));
     }

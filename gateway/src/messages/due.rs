@@ -170,7 +170,7 @@ pub fn step(what: &What, calendar: &Calendar) -> (Text, Text) {
         What::Months { number, off: reason } => (term(*number, "month"), reason.as_ref().map_or_else(nothing, off)),
         What::Hours { ms, total } => {
             let (day, total) = (hours(*ms), hours(*total));
-            (day, Text::new(format!("cộng {}", total.vi), format!("{} so far", total.en)))
+            (day, Text::new(format!("lũy kế {}", total.vi), format!("{} so far", total.en)))
         }
         What::Off(reason) => (none(), off(reason)),
         What::Ends => {

@@ -29,7 +29,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("*", "to", "Thời điểm đầu tiên sau kỳ"),
     ("*", "as_of", "Xem tại thời điểm nghiệp vụ này; nếu chỉ nêu ngày thì là cuối ngày đó [mặc định: lúc này]"),
     ("*", "time_zone", "Múi giờ để đổi thời điểm thành ngày [mặc định: của thư mục dữ liệu]"),
-    ("*", "min_position", "Chờ đến khi nhật ký có chừng này sự kiện"),
+    ("*", "min_position", "Chờ đến khi nhật ký có đủ số bản ghi này"),
     ("*", "accept_clock", "Chấp nhận đồng hồ chỉ sớm hơn sự kiện cuối cùng đã ghi"),
     (
         "*",
@@ -108,7 +108,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("report par-index", "full", "Điểm tối đa của mỗi tiêu chí [mặc định: theo bậc điểm]"),
     ("report par-index", "format", "Cách in"),
     // targets
-    ("targets", "", "Chỉ tiêu theo từng năm: đạt hay không, và còn bao nhiêu hồ sơ được trễ"),
+    ("targets", "", "Chỉ tiêu theo từng năm: đạt hay không, và còn bao nhiêu hồ sơ được quá hạn"),
     ("targets", "code", "Chỉ chỉ tiêu này"),
     ("targets", "year", "Chỉ năm này [mặc định: mọi năm hiệu lực, nhiều nhất mười năm sắp tới]"),
     ("targets", "unit", "Đánh giá cho đơn vị này và các đơn vị dưới nó, thay cho đơn vị của chỉ tiêu"),
@@ -118,7 +118,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("dossiers", "definition", "Định nghĩa để so lời hẹn và chọn tập hồ sơ [mặc định: resolved]"),
     ("dossiers", "outcome", "Chỉ tập hồ sơ của định nghĩa: on_time, late, no_deadline hoặc any"),
     ("dossiers", "due_within", "Với due-soon: còn bao nhiêu giờ thì đến hạn"),
-    ("dossiers", "page_size", "Chỉ một trang gồm chừng này hồ sơ; không nêu thì in tất cả"),
+    ("dossiers", "page_size", "Chỉ một trang gồm số hồ sơ này; không nêu thì in tất cả"),
     ("dossiers", "page_token", "next_page_token của trang trước"),
     // dossier
     ("dossier", "", "Mọi điều về một hồ sơ"),

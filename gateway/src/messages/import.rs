@@ -369,6 +369,8 @@ fn violation(violation: &Violation) -> Text {
         }
         ViolationKind::Unknown
         | ViolationKind::UnknownType
+        | ViolationKind::NoType
+        | ViolationKind::NoSuchDate
         | ViolationKind::NotAUuid
         | ViolationKind::NotOneOf(_)
         | ViolationKind::NotOfType(_)

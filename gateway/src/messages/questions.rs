@@ -11,6 +11,19 @@ pub fn no_moment() -> Text {
     Text::new("phải là thời điểm hoặc ngày YYYY-MM-DD", "must be an instant or a date YYYY-MM-DD")
 }
 
+/// A date in the right form, of a day that no calendar has.
+#[must_use]
+pub fn no_such_date() -> Text {
+    Text::new("không có ngày này; hãy kiểm tra ngày và tháng", "there is no such date; check day and month")
+}
+
+/// A field that must be there and be one of some names.
+#[must_use]
+pub fn required_of(names: &[&str]) -> Text {
+    let names = names.join(", ");
+    Text::new(format!("bắt buộc phải có, là một trong: {names}"), format!("is required, one of {names}"))
+}
+
 /// A field that must be there.
 #[must_use]
 pub fn required() -> Text {
@@ -102,7 +115,7 @@ pub fn why(why: &Why, zone: &Zone) -> Text {
             format!("On time so far: in progress, {} is {}.", promise.en, due.en),
         ),
         Verdict::Late => Text::new(
-            format!("Quá hạn: {} là {}, trễ hẹn từ {}.", promise.vi, due.vi, missed.vi),
+            format!("Quá hạn: {} là {}, quá hạn từ {}.", promise.vi, due.vi, missed.vi),
             format!("Late: {} was {}, missed at {}.", promise.en, due.en, missed.en),
         ),
         Verdict::LateBySupplement => Text::new(

@@ -4,6 +4,7 @@
 
 use super::Text;
 use super::format::clock;
+use super::questions::no_such_date;
 use dunghen_engine::dossier::{EventType, Rejection, Violation, ViolationKind};
 use dunghen_engine::time::Zone;
 
@@ -81,7 +82,7 @@ pub fn rejection(rejection: &Rejection, zone: &Zone) -> Text {
             )
         }
         Rejection::EngineEvent => Text::new(
-            "Sự kiện trễ hạn (Late) chỉ do hệ thống tự ghi. Hãy bỏ sự kiện này.",
+            "Sự kiện quá hạn (Late) chỉ do hệ thống tự ghi. Hãy bỏ sự kiện này.",
             "Late is written by the engine alone. Leave it out.",
         ),
         Rejection::EventIdReused { event_id, position } => Text::new(
@@ -111,6 +112,10 @@ pub fn violation(violation: &Violation) -> Text {
             format!("không phải loại sự kiện; các loại: {}", types()),
             format!("is no type of event; the types are {}", types()),
         ),
+        ViolationKind::NoType => Text::new(
+            format!("chưa có loại sự kiện; hãy đặt một trong các trường: {}", type_fields()),
+            format!("is not set; set one of the fields {}", type_fields()),
+        ),
         ViolationKind::NotAUuid => Text::new(
             "phải là UUID, ví dụ 0198c0de-0000-7000-8000-000000000001",
             "must be a UUID such as 0198c0de-0000-7000-8000-000000000001",
@@ -123,6 +128,7 @@ pub fn violation(violation: &Violation) -> Text {
             "phải là ngày YYYY-MM-DD, năm 1 đến 9999, ví dụ 2025-09-10",
             "must be a date YYYY-MM-DD, years 1 to 9999, such as 2025-09-10",
         ),
+        ViolationKind::NoSuchDate => no_such_date(),
         ViolationKind::BothDues => {
             Text::new("chỉ được ghi thời điểm hoặc ngày, không ghi cả hai", "give an instant or a date, not both")
         }
@@ -151,7 +157,7 @@ pub fn violation(violation: &Violation) -> Text {
             "the dossier has no event with this id; look at its history",
         ),
         ViolationKind::EngineWrote => Text::new(
-            "sự kiện trễ hạn (Late) do hệ thống ghi, không đính chính được; hãy đính chính sự kiện gốc",
+            "sự kiện quá hạn (Late) do hệ thống ghi, không đính chính được; hãy đính chính sự kiện gốc",
             "Late was written by the engine and cannot be corrected; correct the event that is wrong",
         ),
         ViolationKind::NotOfEventType(told) => Text::new(
@@ -195,6 +201,19 @@ fn not_json_vi(said: &str) -> &str {
 fn types() -> String {
     let types: Vec<&str> = EventType::ALL.into_iter().filter(|t| *t != EventType::Late).map(EventType::name).collect();
     types.join(", ")
+}
+
+/// The fields of the schema that say the type: `supplement_requested` of `SupplementRequested`.
+fn type_fields() -> String {
+    let mut fields = String::new();
+    for c in types().chars() {
+        // A name begins the text, or comes after the blank between two.
+        if c.is_ascii_uppercase() && !(fields.is_empty() || fields.ends_with(' ')) {
+            fields.push('_');
+        }
+        fields.push(c.to_ascii_lowercase());
+    }
+    fields
 }
 
 /// Too much is waiting.
@@ -246,4 +265,19 @@ pub fn internal(what: &str) -> Text {
         format!("Lỗi của chính máy chủ: {what}. Hãy báo cho người phát triển."),
         format!("a defect of the server: {what}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_the_types_are_those_of_the_schema() {
+        let fields = type_fields();
+        assert!(fields.starts_with("received, rejected, forwarded, supplement_requested, supplemented, "), "{fields}");
+        let schema = include_str!("../../../proto/dunghen/v1/event.proto");
+        for field in fields.split(", ") {
+            assert!(schema.contains(&format!(" {field} = ")), "{field}");
+        }
+    }
 }

@@ -52,6 +52,9 @@ pub fn bad_period(bad: &BadPeriod) -> Text {
             format!("--period: «{said}» không phải kỳ báo cáo; hãy viết như {WAYS}"),
             format!("--period: {said:?} is no period; write one such as {WAYS}"),
         ),
+        BadPeriod::NoSuchDate(said) => {
+            Text::same("--period").before(&Text::same(said).before(&super::questions::no_such_date()))
+        }
         BadPeriod::WrongWayRound(first, last) => Text::new(
             format!(
                 "--period: ngày cuối {} trước ngày đầu {}; hãy viết {last}..{first}",
@@ -73,6 +76,16 @@ pub fn bad_period(bad: &BadPeriod) -> Text {
             "--period: it names its dates; leave --cut-off-day and --regime out, or write a period such as 2025-Q1",
         ),
     }
+}
+
+/// A file whose name ends as no format does.
+#[must_use]
+pub fn unknown_ending(file: &Path, ending: &str, known: &[&str]) -> Text {
+    let (file, known) = (file.display(), known.join(", "));
+    Text::new(
+        format!("--out: {file}: không ghi được dạng {ending}; các dạng: {known}; hãy đổi đuôi tệp, hoặc nêu --format"),
+        format!("--out: {file}: {ending} is none of the formats {known}; end the name in one, or say --format"),
+    )
 }
 
 /// A file that was named for its tiers, and has none or several.
@@ -241,6 +254,8 @@ mod tests {
 
     #[test]
     fn a_bad_period_says_what_to_write() {
+        let bad = Period::parse("2025-11-01..2025-11-31", 1).map_err(|bad| bad_period(&bad)).expect_err("no such day");
+        assert_eq!(bad.en, "--period: 2025-11-31: there is no such date; check day and month");
         let bad = Period::parse("2025-05-02..2025-05-01", 1).map_err(|bad| bad_period(&bad));
         let bad = bad.expect_err("the wrong way round");
         assert!(bad.en.ends_with("write 2025-05-01..2025-05-02") && bad.vi.contains("01/05/2025"), "{bad:?}");

@@ -5,7 +5,7 @@
 use super::Text;
 use super::format::dated;
 use super::mapping::of_toml;
-pub(crate) use super::questions::required;
+pub(crate) use super::questions::{no_such_date, required};
 use super::tables::row;
 use dunghen_engine::calendar::CalendarError;
 use dunghen_engine::rules::{BadTiers, RuleKind, Unfit};
@@ -56,12 +56,12 @@ pub(crate) fn twice(kind: RuleKind, code: &str, effective_from: Date, first: usi
     )
 }
 
-/// A rule that another names, and that is not there.
-pub(crate) fn names_nothing(kind: RuleKind, code: &str) -> Text {
-    let (name, vi) = (kind.name(), kind_name(kind.name()).vi);
+/// A rule that another names, and that is not there; `known` are the names that would do.
+pub(crate) fn names_nothing(kind: RuleKind, code: &str, known: &[&str]) -> Text {
+    let (name, vi, known) = (kind.name(), kind_name(kind.name()).vi, known.join(", "));
     Text::new(
-        format!("không có {vi} nào mã {code}; hãy công bố trước hoặc cùng trong tệp này"),
-        format!("there is no {name} {code}; publish it before or in the same file"),
+        format!("không có {vi} nào mã {code}; hãy công bố trước hoặc cùng trong tệp này, hoặc dùng một trong: {known}"),
+        format!("there is no {name} {code}; publish it before or in the same file, or name one of {known}"),
     )
 }
 
@@ -188,6 +188,13 @@ pub fn outcome(duplicate: bool, dry_run: bool) -> Text {
         (false, true) => Text::new("hợp lệ, chưa công bố", "fits; not published"),
         (false, false) => Text::new("đã công bố", "published"),
     }
+}
+
+/// What a server says of a rule that it takes.
+#[must_use]
+pub fn note(kind: &str, code: &str, (vi, en): (&str, &str)) -> Text {
+    let name = kind_name(kind);
+    Text::new(format!("{} {code}: {vi}", name.vi), format!("{} {code}: {en}", name.en))
 }
 
 /// The header of a list of rules.

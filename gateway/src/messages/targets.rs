@@ -107,6 +107,19 @@ pub fn no_data(why: NoData, metric: &str, denominator: &str) -> Text {
     }
 }
 
+/// The same, of a target that is being published.
+#[must_use]
+pub fn will_show_no_data(why: NoData, metric: &str, denominator: &str) -> Text {
+    let what = match why {
+        NoData::Metric => Text::same(metric),
+        NoData::Denominator => Text::new(format!("{metric} theo {denominator}"), format!("{metric} of {denominator}")),
+    };
+    Text::new(
+        format!("chưa có loại sự kiện nào cho biết {}; chỉ tiêu sẽ hiện là chưa có dữ liệu", what.vi),
+        format!("no event tells of {} yet; the target will show no data", what.en),
+    )
+}
+
 /// How many may still fail, in a cell: `None` if the target is out of reach; `among` so many that are not decided.
 #[must_use]
 pub fn may_fail(may_fail: Option<u64>, among: u64, metric: &str) -> Text {
@@ -120,7 +133,7 @@ pub fn may_fail(may_fail: Option<u64>, among: u64, metric: &str) -> Text {
             format!("at most {} letters may be late or missing (of {})", n.en, among_them.en),
         ),
         _ => Text::new(
-            format!("còn được trễ tối đa {} hồ sơ (trong {})", n.vi, among_them.vi),
+            format!("còn được quá hạn tối đa {} hồ sơ (trong {})", n.vi, among_them.vi),
             format!("at most {} dossiers may be late (of {})", n.en, among_them.en),
         ),
     }
@@ -229,7 +242,7 @@ mod tests {
     #[test]
     fn what_may_still_fail() {
         let cell = |n, among, metric: &str| may_fail(n, among, metric).into_lang(Lang::Vi);
-        assert_eq!(cell(Some(3), 1_200, "on_time_rate"), "còn được trễ tối đa 3 hồ sơ (trong 1.200)");
+        assert_eq!(cell(Some(3), 1_200, "on_time_rate"), "còn được quá hạn tối đa 3 hồ sơ (trong 1.200)");
         assert_eq!(cell(Some(0), 0, "on_time_rate"), "không còn hồ sơ nào đến hạn");
         assert_eq!(cell(None, 0, "on_time_rate"), "không còn đạt được");
         assert_eq!(cell(Some(1), 2, "apology_rate"), "còn được muộn hoặc thiếu tối đa 1 thư (trong 2)");
@@ -239,7 +252,7 @@ mod tests {
             said.vi.starts_with("Đã xác định 97 hồ sơ, trong đó 1 quá hạn; chưa vào tỷ lệ: 2 đã quá hạn"),
             "{said:?}"
         );
-        assert!(said.vi.contains(". Còn được trễ tối đa 3 hồ sơ (trong 40). Giả định: "), "{said:?}");
+        assert!(said.vi.contains(". Còn được quá hạn tối đa 3 hồ sơ (trong 40). Giả định: "), "{said:?}");
         assert!(said.en.contains(". At most 3 dossiers may be late (of 40). Assumed: "), "{said:?}");
     }
 }

@@ -52,6 +52,8 @@ pub enum BadPeriod {
     OutOfRange(String),
     /// A cut-off day that not every month has.
     CutOffDay(u32),
+    /// A date that no calendar has.
+    NoSuchDate(String),
     /// A cut-off day for a period that names its own dates.
     CutOffOfDates,
 }
@@ -74,6 +76,9 @@ impl Period {
             return Err(BadPeriod::CutOffDay(cut_off_day));
         }
         let period = if let Some((first, last)) = text.split_once("..") {
+            if let Some(date) = [first, last].into_iter().find(|text| Date::is_none_of_the_calendar(text)) {
+                return Err(BadPeriod::NoSuchDate(date.to_owned()));
+            }
             let (first, last) = Date::parse(first).zip(Date::parse(last)).ok_or_else(unknown)?;
             if last < first {
                 return Err(BadPeriod::WrongWayRound(first, last));

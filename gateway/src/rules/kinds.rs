@@ -49,7 +49,7 @@ pub(super) fn read(kind: RuleKind, table: &Table) -> Result<(Publication, Place)
             Rule::Reason(Reason { names: names(table)?, objective: table.need("objective")?.boolean()? })
         }
         RuleKind::Definition => Rule::Definition(definition(table)?),
-        RuleKind::Target => Rule::Target(target(table)?),
+        RuleKind::Target => Rule::Target(target(table, &mut place)?),
         RuleKind::ReportPeriod => {
             let cut_off_day = table.need("cut_off_day")?.number(1, 28)?;
             Rule::ReportPeriod(ReportPeriod { names: names(table)?, cut_off_day })
@@ -68,6 +68,9 @@ fn code(cell: &Cell) -> Result<Code, Fault> {
 }
 
 pub(super) fn date(cell: &Cell) -> Result<Date, Fault> {
+    if cell.text().is_ok_and(Date::is_none_of_the_calendar) {
+        return Err(cell.fault(&say::no_such_date()));
+    }
     cell.parsed(Date::parse, say::must_be_date)
 }
 
@@ -84,7 +87,7 @@ fn unit(table: &Table, place: &mut Place) -> Result<Unit, Fault> {
     let mut named = |key: &'static str, kind: RuleKind| -> Result<Option<Code>, Fault> {
         let Some(cell) = table.get(key) else { return Ok(None) };
         let code = code(&cell)?;
-        place.names.push(Named { line: cell.line(), key, kind, code: code.clone() });
+        place.names.push(Named { line: cell.line(), key, kind, code: code.clone(), also: &[] });
         Ok(Some(code))
     };
     let (calendar, apology) = (named("calendar", RuleKind::Calendar)?, named("apology", RuleKind::Apology)?);
@@ -143,14 +146,35 @@ fn definition(table: &Table) -> Result<Definition, Fault> {
     })
 }
 
-fn target(table: &Table) -> Result<Target, Fault> {
+/// What a share of letters is a share of; both mean the same.
+const OBLIGATIONS: [&str; 2] = ["apology_obligations", "late"];
+/// What plans want to know of, beside definitions, and no event tells of: a target is published, and has no data.
+const NOT_TOLD_YET: [&str; 1] = ["received_full_online"];
+
+/// What a target is a share of. Where that is counted, a word with a typo would mean no data for ever, without a sign.
+fn denominator(metric: &str, cell: &Cell, place: &mut Place) -> Result<Code, Fault> {
+    let code = code(cell)?;
+    let also: &[&str] = match metric {
+        "apology_rate" if OBLIGATIONS.contains(&&*code) => return Ok(code),
+        "apology_rate" => return Err(cell.fault(&say::must_be_one_of(&OBLIGATIONS))),
+        "on_time_rate" => &[],
+        "online_share" => &NOT_TOLD_YET,
+        _ => return Ok(code),
+    };
+    let named = Named { line: cell.line(), key: "denominator", kind: RuleKind::Definition, code: code.clone(), also };
+    place.names.push(named);
+    Ok(code)
+}
+
+fn target(table: &Table, place: &mut Place) -> Result<Target, Fault> {
+    let metric = code(&table.need("metric")?)?;
     Ok(Target {
         source: table.need("source")?.text()?.to_owned(),
         clause: table.need("clause")?.text()?.to_owned(),
-        metric: code(&table.need("metric")?)?,
         comparator: table.need("comparator")?.one_of(&Comparator::ALL)?,
         threshold: table.need("threshold")?.parsed(term::read_share, say::must_be_share)?,
-        denominator: code(&table.need("denominator")?)?,
+        denominator: denominator(&metric, &table.need("denominator")?, place)?,
+        metric,
         unit: table.text_or_none("unit")?.map(Code::from),
         from: date(&table.need("from")?)?,
         to: date(&table.need("to")?)?,

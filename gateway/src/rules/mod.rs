@@ -13,11 +13,12 @@ mod tiers;
 
 pub use render::render;
 
-use crate::messages::{Text, rules as say};
+use crate::messages::{Text, rules as say, targets as words};
 use dunghen_engine::calendar::Calendar;
 use dunghen_engine::rules::{Code, Publication, Rule, RuleKind};
+use dunghen_engine::views::no_data;
 use dunghen_engine::{Options, Purpose, RuleSet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use table::Table;
 
@@ -88,6 +89,8 @@ struct Named {
     key: &'static str,
     kind: RuleKind,
     code: Code,
+    /// What may stand there besides the codes of that kind.
+    also: &'static [&'static str],
 }
 
 /// Why a file of rules was refused.
@@ -145,20 +148,33 @@ impl Rules {
         Ok(Rules { publications, places })
     }
 
-    /// Whether every rule that is named is there: in this file, or known.
+    /// Whether every rule that is named is there: in this file, or among those `known`, of each kind by its code.
     ///
     /// # Errors
-    /// The first that is not.
-    pub fn check_names(&self, known: impl Fn(RuleKind, &str) -> bool) -> Result<(), Fault> {
-        let here =
-            |named: &Named| self.publications.iter().any(|p| p.rule.kind() == named.kind && p.code == named.code);
+    /// The first that is not, with the names that would do.
+    pub fn check_names(&self, known: &BTreeSet<(RuleKind, Code)>) -> Result<(), Fault> {
+        let here: BTreeSet<_> = self.publications.iter().map(|p| (p.rule.kind(), p.code.clone())).collect();
+        let there = |named: &Named| {
+            let rule = (named.kind, named.code.clone());
+            here.contains(&rule) || known.contains(&rule) || named.also.contains(&&*named.code)
+        };
         let mut named = self.places.iter().flat_map(|place| &place.names);
-        match named.find(|named| !here(named) && !known(named.kind, &named.code)) {
-            None => Ok(()),
-            Some(Named { line, key, kind, code }) => {
-                Err(Fault { line: *line, what: say::key(key).before(&say::names_nothing(*kind, code)) })
+        let Some(Named { line, key, kind, code, also }) = named.find(|named| !there(named)) else { return Ok(()) };
+        let codes = here.union(known).filter(|(of, _)| of == kind).map(|(_, code)| &**code);
+        let names: Vec<&str> = codes.chain(also.iter().copied()).collect();
+        Err(Fault { line: *line, what: say::key(key).before(&say::names_nothing(*kind, code, &names)) })
+    }
+
+    /// What the publisher should know of rules that are in order: each with the text.
+    #[must_use]
+    pub fn notes(&self) -> Vec<(&Publication, Text)> {
+        let note = |publication: &Publication| match &publication.rule {
+            Rule::Target(target) => {
+                no_data(target).map(|why| words::will_show_no_data(why, &target.metric, &target.denominator))
             }
-        }
+            _ => None,
+        };
+        self.publications.iter().filter_map(|p| note(p).map(|text| (p, text))).collect()
     }
 
     /// What is wrong with one of the rules, at its line.

@@ -1,15 +1,17 @@
 //! Files of rules: what is read, what is refused and at which line, and that what is written reads as the same.
 
-use super::{Rules, render, sets, vietnam};
+use super::{Fault, Rules, render, sets, vietnam};
 use dunghen_engine::calendar::{
     AfterSupplement, Calendar, DayOff, DayOffKind, MS_PER_HOUR, Span, Term, WorkedDay, WorkingTime,
 };
 use dunghen_engine::rules::{
-    ALL_OR_NOTHING, Apology, Bound, Comparator, DEFINITIONS, Definition, Fraction, LetterBy, Marks, Names, Parent,
-    Procedure, Publication, Reason, ReportPeriod, Rule, RuleKind, StepTerm, Target, Tier, TierTables, Unit, choices,
+    ALL_OR_NOTHING, Apology, Bound, Code, Comparator, DEFINITIONS, Definition, Fraction, LetterBy, Marks, Names,
+    Parent, Procedure, Publication, Reason, ReportPeriod, Rule, RuleKind, StepTerm, Target, Tier, TierTables, Unit,
+    choices,
 };
 use dunghen_engine::time::{Date, Zone};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const FILE: &str = r#"format = 1
 
@@ -209,7 +211,8 @@ fn every_kind_is_read_strictly() {
     check("[[unit]]", "[[units]]", "line 3: units: there is no such key; the keys are format, calendar, unit, ");
     check("code = \"H44.22\"", "", "line 3: code: is required");
     check("\"H44.22\"", "\"H44\\u0000\"", "line 3: a code has 1 to 200 bytes");
-    check("\"2025-07-01\"", "\"2025-02-29\"", "line 5: effective_from: must be a date in quotes");
+    check("\"2025-07-01\"", "\"1/7/2025\"", "line 5: effective_from: must be a date in quotes");
+    check("\"2025-07-01\"", "\"2025-02-29\"", "line 5: effective_from: there is no such date");
     check("effective_from = \"2025-07-01\"", "", "line 3: effective_from: is required");
     check("vi = \"Sở Y tế\"", "", "line 3: vi: is required");
     check("{ unit = \"plan\" }", "{ unti = \"plan\" }", "line 9: unti: there is no such key");
@@ -268,14 +271,55 @@ fn a_version_stands_once_in_a_file() {
 #[test]
 fn what_a_unit_names_must_be_there() {
     let rules = Rules::parse(OTHERS).unwrap();
-    let fault = |known: &str| rules.check_names(|_, code| code == known).unwrap_err();
+    let fault = |known| rules.check_names(&known).unwrap_err();
+    let calendars = |codes: &[&str]| every_directory_has(codes.iter().map(|code| (RuleKind::Calendar, (*code).into())));
     assert_eq!(
-        fault("").text().en,
-        "line 11: calendar: there is no calendar mine; publish it before or in the same file"
+        fault(calendars(&["vietnam", "yours"])).text().en,
+        "line 11: calendar: there is no calendar mine; publish it before or in the same file, or name one of vietnam, yours"
     );
     // The policy stands in the same file.
-    assert_eq!(rules.check_names(|kind, code| kind == RuleKind::Calendar && code == "mine"), Ok(()));
-    assert_eq!(fault("soon").line, 11);
+    assert_eq!(rules.check_names(&calendars(&["mine"])), Ok(()));
+    let policy = (RuleKind::Apology, "mine".into());
+    assert_eq!(fault(every_directory_has([policy])).line, 11, "a policy is no calendar");
+}
+
+/// The names of the definitions that need no publication, and some more.
+fn every_directory_has(more: impl IntoIterator<Item = (RuleKind, Code)>) -> BTreeSet<(RuleKind, Code)> {
+    let definitions = DEFINITIONS.map(|d| (RuleKind::Definition, d.id.into()));
+    definitions.into_iter().chain(more).collect()
+}
+
+/// A typo in what a target is a share of is found before it is published; what no event tells of is published, with a note.
+#[test]
+fn what_a_target_is_a_share_of_must_be_there() {
+    let with = |metric: &str, denominator: &str| -> Result<Vec<String>, Fault> {
+        let file = OTHERS.replace("\"on_time_rate\"", &format!("\"{metric}\""));
+        let rules = Rules::parse(&file.replace("\"received\"", &format!("\"{denominator}\"")))?;
+        rules.check_names(&every_directory_has([(RuleKind::Calendar, "mine".into())]))?;
+        Ok(rules.notes().into_iter().map(|(rule, text)| format!("{}: {}", rule.code, text.en)).collect())
+    };
+    let fault = |metric, denominator| with(metric, denominator).unwrap_err().text();
+    assert_eq!(
+        fault("on_time_rate", "recieved").en,
+        "line 55: denominator: there is no definition recieved; publish it before or in the same file, or name one of \
+         decision-766, first-promise, latest, received, resolved, resolved-instant, returned"
+    );
+    assert!(fault("on_time_rate", "received_full_online").vi.starts_with("dòng 55: denominator: không có định nghĩa"));
+    assert!(fault("online_share", "receive").en.ends_with("returned, received_full_online"));
+    assert_eq!(fault("apology_rate", "resolved").en, "line 55: denominator: must be one of apology_obligations, late");
+    for (metric, denominator) in [
+        ("on_time_rate", "decision-766"),
+        ("on_time_rate", "latest"),
+        ("apology_rate", "apology_obligations"),
+        ("apology_rate", "late"),
+        ("online_share", "received"),
+    ] {
+        assert_eq!(with(metric, denominator), Ok(Vec::new()), "{metric} of {denominator}");
+    }
+    let no_data = |what| Ok(vec![format!("plan.on-time: no event tells of {what} yet; the target will show no data")]);
+    assert_eq!(with("satisfaction", "rated"), no_data("satisfaction"));
+    assert_eq!(with("on_time_rat", "received"), no_data("on_time_rat"));
+    assert_eq!(with("online_share", "received_full_online"), no_data("online_share of received_full_online"));
 }
 
 fn reads_as_itself(publication: &Publication) {
@@ -302,7 +346,7 @@ fn the_built_in_set_is_whole_and_reads_as_itself() {
     // Definitions: those of every directory need no publication.
     assert_eq!(counts, [1, 1, 15, 3, 15, 0, 23, 2, 1]);
     let built_in = Rules::parse(include_str!("../../../engine/rules/vietnam-1.toml")).unwrap();
-    assert_eq!(built_in.check_names(|_, _| false), Ok(()), "what it names is in it");
+    assert_eq!(built_in.check_names(&every_directory_has([])), Ok(()), "what it names is in it");
     assert!(WorkingTime::new(vietnam(), Zone::VIETNAM).is_ok());
 }
 
@@ -331,8 +375,8 @@ fn the_built_in_tiers_at_their_bounds() {
 /// The examples of the pages are files that can be published.
 #[test]
 fn the_pages_show_rules_that_are_read() {
-    let known =
-        |kind: RuleKind, code: &str| sets()[0].publications.iter().any(|p| p.rule.kind() == kind && *p.code == *code);
+    let set = sets().remove(0).publications;
+    let known = every_directory_has(set.iter().map(|p| (p.rule.kind(), p.code.clone())));
     let pages = [
         (include_str!("../../rules/README.md"), "```toml\n", "```", 6),
         (include_str!("../../../README.md"), "cat > city.toml <<'EOF'\n", "EOF\n", 1),
@@ -343,7 +387,7 @@ fn the_pages_show_rules_that_are_read() {
         let (file, _) = rest.split_once(end).unwrap();
         let rules = Rules::parse(file).unwrap_or_else(|fault| panic!("{}\n{file}", fault.text().en));
         assert_eq!(rules.publications.len(), count);
-        assert_eq!(rules.check_names(known), Ok(()));
+        assert_eq!(rules.check_names(&known), Ok(()));
         rules.publications.iter().for_each(reads_as_itself);
     }
 }

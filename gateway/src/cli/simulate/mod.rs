@@ -8,7 +8,7 @@ mod ledger;
 mod province;
 mod write;
 
-use super::{Failure, Format, IN_PART, format_or_default, output};
+use super::{Failure, Format, IN_PART, format_or_default, no_date, output};
 use dunghen::messages::{Lang, Wrong, calls, commands, tables, usage};
 use dunghen_engine::dossier::Flag;
 use dunghen_engine::time::{Date, Zone};
@@ -64,7 +64,7 @@ struct Destination {
 }
 
 fn date(text: &str) -> Result<Date, Wrong> {
-    Date::parse(text).ok_or_else(|| Wrong(usage::date()))
+    Date::parse(text).ok_or_else(|| no_date(text, usage::date()))
 }
 
 fn year_before(date: Date) -> Date {
