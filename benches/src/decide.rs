@@ -5,7 +5,7 @@ use crate::{Failure, Format, print};
 use dunghen::rules;
 use dunghen_engine::calendar::{AfterSupplement, Term};
 use dunghen_engine::dossier::{Command, Decision, Dossier, Due, Event, Outcome, Statement, decide};
-use dunghen_engine::rules::{EVERY_UNIT, Names, Procedure, Publication, Rule, Rulebook, Unit};
+use dunghen_engine::rules::{Names, Procedure, Publication, Rule, Rulebook, Unit};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use serde_json::json;
 use std::hint::black_box;
@@ -48,7 +48,7 @@ fn received(procedure: &str, due: Option<Due>) -> Event {
     }
 }
 
-/// The built-in calendar for every unit, and a procedure of 15 working days.
+/// The built-in calendar for the units below H44, and a procedure of 15 working days.
 fn rulebook() -> Result<Rulebook, Failure> {
     let calendar = rules::vietnam();
     let effective_from = calendar.effective_from;
@@ -63,7 +63,7 @@ fn rulebook() -> Result<Rulebook, Failure> {
     };
     let mut rules = Rulebook::new(Zone::VIETNAM);
     rules.publish(Publication::of_calendar(calendar), None)?;
-    for (code, rule) in [(EVERY_UNIT, Rule::Unit(unit)), ("P15", Rule::Procedure(procedure))] {
+    for (code, rule) in [("H44", Rule::Unit(unit)), ("P15", Rule::Procedure(procedure))] {
         rules.publish(Publication { code: code.into(), effective_from, rule }, None)?;
     }
     Ok(rules)
