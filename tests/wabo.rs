@@ -162,6 +162,8 @@ fn the_official_figures_of_a_real_log() {
     assert_eq!(integers(&total("resolved"), stock), [1434, 1329, 105, 37]);
     assert_eq!(integers(&total("resolved"), verdict), [1020, 309, 1329, 0]);
     assert_eq!(integers(&total("received"), verdict), [1088, 346, 1434, 0]);
+    assert_eq!(integers(&total("decision-766"), verdict), [1018, 416, 1434, 0]);
+    assert_eq!(integers(&total("first-promise"), verdict), [1020, 346, 1366, 0]);
     assert_eq!(integers(&total("returned"), verdict), [0, 0, 0, 0]);
     for definition in ["resolved", "resolved-instant", "received", "returned"] {
         let obligations = ["apology_due", "apology_missing", "apology_in_time", "apology_pending"];
