@@ -7,7 +7,7 @@ mod book;
 mod law;
 mod score;
 
-pub use book::{Pin, Pinned, Rulebook, Version};
+pub use book::{Fit, Pin, Pinned, Rulebook, Version};
 pub use law::{
     Apology, Comparator, EVERY_UNIT, LetterBy, Names, Parent, Procedure, Publication, Reason, ReportPeriod, Rule,
     RuleKind, StepTerm, Target, TierTables, Unfit, Unit, choices,

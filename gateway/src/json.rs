@@ -457,16 +457,19 @@ fn figures(figures: Option<&pb::Figures>) -> Map<String, Value> {
     out
 }
 
+/// The figures of a group, after the key that they stand for.
+fn keyed<'a>(key: impl IntoIterator<Item = &'a pb::KeyValue>, figures: Map<String, Value>) -> Value {
+    let key: Map<String, Value> = key.into_iter().map(|k| (k.name.clone(), json!(k.value))).collect();
+    let mut out = Map::new();
+    out.insert("key".into(), Value::Object(key));
+    out.extend(figures);
+    Value::Object(out)
+}
+
 /// The answer of `rates`.
 #[must_use]
 pub fn rates(answer: &pb::GetRatesResponse) -> Value {
-    let groups = answer.groups.iter().map(|group| {
-        let key: Map<String, Value> = group.key.iter().map(|k| (k.name.clone(), json!(k.value))).collect();
-        let mut out = Map::new();
-        out.insert("key".into(), Value::Object(key));
-        out.extend(figures(group.figures.as_ref()));
-        Value::Object(out)
-    });
+    let groups = answer.groups.iter().map(|group| keyed(&group.key, figures(group.figures.as_ref())));
     json!({
         "definition": answer.definition,
         "from": time(answer.from.as_ref()),
@@ -486,13 +489,7 @@ pub fn form(period: &str, answer: &pb::GetFormResponse) -> Value {
         let figures = figures.copied().unwrap_or_default();
         wire::form_named(&figures).into_iter().map(|(name, n)| (name.to_owned(), n.into())).collect()
     };
-    let rows = answer.rows.iter().map(|row| {
-        let key: Map<String, Value> = row.key.iter().map(|k| (k.name.clone(), json!(k.value))).collect();
-        let mut out = Map::new();
-        out.insert("key".into(), Value::Object(key));
-        out.extend(integers(row.figures.as_ref()));
-        Value::Object(out)
-    });
+    let rows = answer.rows.iter().map(|row| keyed(&row.key, integers(row.figures.as_ref())));
     json!({
         "period": period,
         "from": time(answer.from.as_ref()),

@@ -98,7 +98,7 @@ fn would_be(known: &Rulebook, publications: Vec<Publication>) -> Result<Vec<Publ
     let mut rules = known.clone();
     let publish = |(index, publication): (usize, Publication)| {
         let (kind, code) = (publication.rule.kind(), Arc::clone(&publication.code));
-        if let Some(same) = rules.newest(kind, &code).filter(|v| *v.publication == publication) {
+        if let Some(same) = rules.repeated(&publication) {
             return Ok(Published { kind, code, number: same.number, position: same.position, duplicate: true });
         }
         // No position: it is not recorded. In the trial it follows all that is.

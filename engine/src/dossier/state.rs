@@ -284,8 +284,7 @@ impl Dossier {
     fn settle(&mut self) {
         let decided = self.decided();
         let stands = |e: &&Entry| matches!(stands(e, &decided).map(|e| e.act), Some(Act::Received(_)));
-        let told_at =
-            self.entries.iter().find(stands).map(|e| decided.get(&e.position).map_or(e.position, |c| c.position));
+        let told_at = self.entries.iter().find(stands).map(|e| told_at(e.position, &decided));
         if let Some(reception) = told_at.and_then(|at| self.receptions.iter().find(|r| r.position == at)).cloned() {
             self.follow(reception);
         }
@@ -306,7 +305,7 @@ impl Dossier {
     /// Where the event of a position was told as it stands: there, or where it was corrected.
     #[must_use]
     pub fn told_at(&self, position: u64) -> u64 {
-        self.decided().get(&position).map_or(position, |c| c.position)
+        told_at(position, &self.decided())
     }
 
     /// The events that stand, corrections applied, by position: what every figure is made of.
@@ -332,7 +331,7 @@ impl Dossier {
         let corrected = self.entries.iter().filter(moves).filter_map(|e| decided.get(&e.position));
         let last = corrected.map(|c| c.position).max().unwrap_or(0);
         for entry in &mut standing {
-            let told_at = decided.get(&entry.position).map_or(entry.position, |c| c.position);
+            let told_at = told_at(entry.position, &decided);
             if told_at < last && self.reckoned.contains(&told_at) {
                 entry.act = match entry.act {
                     Act::Supplemented(_) => Act::Supplemented(None),
@@ -361,6 +360,11 @@ impl Dossier {
     pub fn has(&self, event_type: EventType) -> bool {
         self.standing().iter().any(|e| e.act.event_type() == event_type)
     }
+}
+
+/// Where the event of a position was told as it stands.
+fn told_at(position: u64, decided: &BTreeMap<u64, &Correction>) -> u64 {
+    decided.get(&position).map_or(position, |c| c.position)
 }
 
 /// An event as it stands, corrections applied; `None` if it is annulled or a correction. What stands in its place has its

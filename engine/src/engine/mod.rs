@@ -12,7 +12,7 @@ use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
 use crate::record::{Logged, Record};
-use crate::rules::{Definition, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
+use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
@@ -440,21 +440,20 @@ impl Engine {
     /// # Errors
     /// [`Refused`]; [`Refused::Unfit`] names the first rule that cannot be applied.
     pub fn publish(&self, publications: Vec<Publication>, author: Code) -> Result<Vec<Published>, Refused> {
-        let mut trial = Rulebook::new(self.shared.home);
-        for (index, publication) in publications.iter().enumerate() {
-            trial.publish(publication.clone(), None).map_err(|why| Refused::Unfit { index, why })?;
-        }
+        let fit =
+            |(index, publication)| Fit::new(publication, self.shared.home).map_err(|why| Refused::Unfit { index, why });
+        let rules: Vec<Fit> = publications.into_iter().enumerate().map(fit).collect::<Result<_, _>>()?;
         if let Health::NotServing(why) = &*self.shared.health() {
             return Err(Refused::Unavailable(why.clone()));
         }
         let (answer, wait) = channel();
-        let size = publications.len();
+        let size = rules.len();
         let reply = move |published| {
             // The receiver waits below for as long as this call lives.
             let _ = answer.send(published);
         };
         self.shared.queued.fetch_add(size, Ordering::AcqRel);
-        let job = Job { size, work: Work::Publish(publications, author, Box::new(reply)) };
+        let job = Job { size, work: Work::Publish(rules, author, Box::new(reply)) };
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
             self.shared.queued.fetch_sub(size, Ordering::AcqRel);

@@ -10,7 +10,7 @@ use crate::dossier::{
     Code, Command, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
 };
 use crate::record::{Logged, Record, RuleRecord};
-use crate::rules::{Publication, Rulebook};
+use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
 use crate::views::{Row, Views};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -41,7 +41,7 @@ pub(super) enum Work {
     /// Events of dossiers.
     Record(Batch, Box<dyn FnOnce(Answer) + Send>),
     /// Rules, and their author.
-    Publish(Vec<Publication>, Code, Box<dyn FnOnce(Result<Vec<Published>, Refused>) + Send>),
+    Publish(Vec<Fit>, Code, Box<dyn FnOnce(Result<Vec<Published>, Refused>) + Send>),
 }
 
 /// What was decided, on its way to durability.
@@ -297,17 +297,17 @@ impl Writer {
     }
 
     /// Stages rules. Each is in force for what is received from its day on and decided after it.
-    fn publish(&mut self, group: &mut Group, publications: Vec<Publication>, author: &Code) -> Vec<Published> {
-        let mut published = Vec::with_capacity(publications.len());
-        for publication in publications {
+    fn publish(&mut self, group: &mut Group, rules: Vec<Fit>, author: &Code) -> Vec<Published> {
+        let mut published = Vec::with_capacity(rules.len());
+        for fit in rules {
+            let publication = fit.publication();
             let (kind, code) = (publication.rule.kind(), publication.code.clone());
-            let newest = self.rules.newest(kind, &code);
-            if let Some(same) = newest.filter(|v| *v.publication == publication) {
+            if let Some(same) = self.rules.repeated(publication) {
                 let (number, position) = (same.number, same.position);
                 published.push(Published { kind, code, number, position, duplicate: true });
                 continue;
             }
-            let (before, previous) = newest.map_or((0, None), |v| (v.number, v.position));
+            let (before, previous) = self.rules.newest(kind, &code).map_or((0, None), |v| (v.number, v.position));
             let position = group.first + group.records.len() as u64;
             let name = format!("{}\n{code}\n{}", kind.name(), before + 1);
             let record = RuleRecord {
@@ -317,14 +317,12 @@ impl Writer {
                 version: before + 1,
                 previous,
                 author: author.clone(),
-                publication,
+                publication: publication.clone(),
             };
-            // Whoever queued it has looked whether it can be applied.
-            if let Ok(number) = self.rules.publish(record.publication.clone(), Some(position)) {
-                group.records.push(record.encode());
-                group.rules = true;
-                published.push(Published { kind, code, number, position: Some(position), duplicate: false });
-            }
+            group.records.push(record.encode());
+            group.rules = true;
+            let number = self.rules.add(fit, Some(position));
+            published.push(Published { kind, code, number, position: Some(position), duplicate: false });
         }
         if group.rules {
             self.shared_rules = Arc::new(self.rules.clone());
@@ -423,8 +421,8 @@ fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(
         .map(|job| {
             let decided = match job.work {
                 Work::Record(batch, reply) => Decided::Recorded(writer.decide_batch(&mut group, &batch), reply),
-                Work::Publish(publications, author, reply) => {
-                    Decided::Published(writer.publish(&mut group, publications, &author), reply)
+                Work::Publish(rules, author, reply) => {
+                    Decided::Published(writer.publish(&mut group, rules, &author), reply)
                 }
             };
             (job.size, decided)
@@ -445,7 +443,8 @@ fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(
             return Err(why);
         }
         let position = group.first + group.records.len() as u64;
-        // Only the swap happens under the lock, so a reader waits for microseconds.
+        // Only the swap happens under the lock, so a reader waits for microseconds. The swap itself, and with it the
+        // answers below, waits for the questions that are being counted.
         let rows = rows.into_values().collect();
         let mut views = shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if group.rules {

@@ -100,6 +100,34 @@ impl Pinned {
     }
 }
 
+/// A publication that can be applied, laid out for counting.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    publication: Arc<Publication>,
+    working_time: Option<Arc<WorkingTime>>,
+}
+
+impl Fit {
+    /// Looks whether it can be applied where `home` is the zone.
+    ///
+    /// # Errors
+    /// [`Unfit`] says why not.
+    pub fn new(publication: Publication, home: Zone) -> Result<Fit, Unfit> {
+        publication.check()?;
+        let working_time = match &publication.rule {
+            Rule::Calendar(calendar) => Some(Arc::new(WorkingTime::new(calendar.clone(), home)?)),
+            _ => None,
+        };
+        Ok(Fit { publication: Arc::new(publication), working_time })
+    }
+
+    /// What is published.
+    #[must_use]
+    pub fn publication(&self) -> &Publication {
+        &self.publication
+    }
+}
+
 /// All versions of all rules.
 #[derive(Clone, Debug)]
 pub struct Rulebook {
@@ -128,17 +156,18 @@ impl Rulebook {
     /// # Errors
     /// [`Unfit`] if it cannot be applied.
     pub fn publish(&mut self, publication: Publication, position: Option<u64>) -> Result<u32, Unfit> {
-        publication.check()?;
-        let working_time = match &publication.rule {
-            Rule::Calendar(calendar) => Some(Arc::new(WorkingTime::new(calendar.clone(), self.home)?)),
-            _ => None,
-        };
+        Ok(self.add(Fit::new(publication, self.home)?, position))
+    }
+
+    /// The same of one that is known to be fit.
+    pub fn add(&mut self, fit: Fit, position: Option<u64>) -> u32 {
+        let Fit { publication, working_time } = fit;
         let of_kind = &mut self.rules[publication.rule.kind() as usize];
         let versions = of_kind.entry(publication.code.clone()).or_default();
         let before = versions.last().map_or(0, |v| v.number);
         let number = if position.is_some() { before + 1 } else { 0 };
-        versions.push(Version { number, position, publication: Arc::new(publication), working_time });
-        Ok(number)
+        versions.push(Version { number, position, publication, working_time });
+        number
     }
 
     /// The versions of a rule in the order in which they were recorded, the built-in ones first.
@@ -156,7 +185,13 @@ impl Rulebook {
         self.rules.iter().all(BTreeMap::is_empty)
     }
 
-    /// The newest recorded version of a rule, whatever it is in force for; a repeated publication is told by it.
+    /// The newest version, if this publication only repeats it.
+    #[must_use]
+    pub fn repeated(&self, publication: &Publication) -> Option<&Version> {
+        self.newest(publication.rule.kind(), &publication.code).filter(|v| *v.publication == *publication)
+    }
+
+    /// The newest recorded version of a rule, whatever it is in force for.
     #[must_use]
     pub fn newest(&self, kind: RuleKind, code: &str) -> Option<&Version> {
         self.versions(kind, code).last()

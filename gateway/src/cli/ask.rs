@@ -44,6 +44,27 @@ impl FilterArgs {
     }
 }
 
+/// As of when, in which zone, and of how much of the log.
+#[derive(clap::Args)]
+pub(super) struct AsOfArgs {
+    /// The business time at which it is looked at; a date means its end [default: now].
+    #[arg(long, value_name = "T", value_parser = moment)]
+    pub(super) as_of: Option<Moment>,
+    /// The zone that makes dates of instants [default: the data directory's].
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    time_zone: Option<Zone>,
+    /// Wait until the log holds this many records.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    pub(super) min_position: u64,
+}
+
+impl AsOfArgs {
+    /// The zone that was named, as requests have it.
+    pub(super) fn zone_name(&self) -> String {
+        self.time_zone.map_or_else(String::new, |z| z.name().to_owned())
+    }
+}
+
 #[derive(clap::Args)]
 struct PeriodArgs {
     /// The first moment of the period: a date, or a time such as 2025-09-10T09:00+07:00.
@@ -52,22 +73,8 @@ struct PeriodArgs {
     /// The first moment after the period.
     #[arg(long, value_name = "T", value_parser = moment)]
     to: Option<Moment>,
-    /// The business time at which it is looked at; a date means its end [default: now].
-    #[arg(long, value_name = "T", value_parser = moment)]
-    as_of: Option<Moment>,
-    /// The zone that makes dates of instants [default: the data directory's].
-    #[arg(long, value_name = "ZONE", value_parser = zone)]
-    time_zone: Option<Zone>,
-    /// Wait until the log holds this many records.
-    #[arg(long, value_name = "P", default_value_t = 0)]
-    min_position: u64,
-}
-
-impl PeriodArgs {
-    /// The zone that was named, as requests have it.
-    fn zone_name(&self) -> String {
-        self.time_zone.map_or_else(String::new, |z| z.name().to_owned())
-    }
+    #[command(flatten)]
+    seen: AsOfArgs,
 }
 
 /// A text that must be one of some names.
@@ -113,11 +120,11 @@ pub(super) async fn rates(args: RatesArgs, lang: Lang) -> Result<u8, Failure> {
         definition: args.definition,
         from: args.period.from.map(wire::time_point),
         to: args.period.to.map(wire::time_point),
-        as_of: args.period.as_of.map(wire::time_point),
+        as_of: args.period.seen.as_of.map(wire::time_point),
         by: args.by.iter().map(|k| k.name().to_owned()).collect(),
         filter: Some(args.filter.filter()),
-        time_zone: args.period.zone_name(),
-        min_position: args.period.min_position,
+        time_zone: args.period.seen.zone_name(),
+        min_position: args.period.seen.min_position,
     };
     let answer = source.get_rates(request).await.map_err(|s| Failure::status(&s))?;
     match format_or_default(args.format) {
@@ -246,13 +253,13 @@ pub(super) async fn dossiers(args: DossiersArgs, lang: Lang) -> Result<u8, Failu
         outcome: args.outcome.unwrap_or_default(),
         from: args.period.from.map(wire::time_point),
         to: args.period.to.map(wire::time_point),
-        as_of: args.period.as_of.map(wire::time_point),
+        as_of: args.period.seen.as_of.map(wire::time_point),
         filter: Some(args.filter.filter()),
-        time_zone: args.period.zone_name(),
+        time_zone: args.period.seen.zone_name(),
         due_within_hours: args.due_within,
         page_size: args.page_size.unwrap_or(PAGE),
         page_token: args.page_token.unwrap_or_default(),
-        min_position: args.period.min_position,
+        min_position: args.period.seen.min_position,
     };
     let mut answer = source.list_dossiers(request.clone()).await.map_err(|s| Failure::status(&s))?;
     // All pages are asked as of the moment of the first.
@@ -488,12 +495,12 @@ pub(super) async fn obligations(args: ObligationsArgs, lang: Lang) -> Result<u8,
         state: args.state.unwrap_or_default(),
         from: args.period.from.map(wire::time_point),
         to: args.period.to.map(wire::time_point),
-        as_of: args.period.as_of.map(wire::time_point),
+        as_of: args.period.seen.as_of.map(wire::time_point),
         filter: Some(args.filter.filter()),
-        time_zone: args.period.zone_name(),
+        time_zone: args.period.seen.zone_name(),
         page_size: PAGE,
         page_token: String::new(),
-        min_position: args.period.min_position,
+        min_position: args.period.seen.min_position,
     };
     let mut answer = source.list_obligations(request.clone()).await.map_err(|s| Failure::status(&s))?;
     request.as_of = answer.as_of.map(|t| pb::TimePoint { kind: Some(pb::time_point::Kind::Instant(t)) });

@@ -1,7 +1,7 @@
 //! `report`: form II.06a, the progress score of Decision 766, and the marks of PAR INDEX.
 
-use super::ask::FilterArgs;
-use super::{Failure, Target, moment, output, publish, rulebook, zone};
+use super::ask::{AsOfArgs, FilterArgs};
+use super::{Failure, Target, output, publish, rulebook};
 use clap::ValueEnum;
 use dunghen::messages::{Lang, Text, Wrong, format, report as texts, rules as say, usage};
 use dunghen::report::period::{CALENDAR, Period};
@@ -54,15 +54,8 @@ struct Asked {
     /// as calendar or reporting-regime.
     #[arg(long, value_name = "CODE", conflicts_with = "cut_off_day")]
     regime: Option<String>,
-    /// The business time at which it is looked at; a date means its end [default: now].
-    #[arg(long, value_name = "T", value_parser = moment)]
-    as_of: Option<Moment>,
-    /// The zone that makes dates of instants [default: the data directory's].
-    #[arg(long, value_name = "ZONE", value_parser = zone)]
-    time_zone: Option<Zone>,
-    /// Wait until the log holds this many records.
-    #[arg(long, value_name = "P", default_value_t = 0)]
-    min_position: u64,
+    #[command(flatten)]
+    seen: AsOfArgs,
     #[command(flatten)]
     filter: FilterArgs,
 }
@@ -88,17 +81,13 @@ impl Asked {
         let Some(code) = &self.regime else { return Ok(Opened { source, period, regime: Value::Null }) };
         // Which days the period has is what is asked for; its months are known, and the last of them decides.
         let of_kind = RuleKind::ReportPeriod;
-        let found = rulebook::in_force(&source, of_kind, code, period.last, self.min_position).await?;
+        let found = rulebook::in_force(&source, of_kind, code, period.last, self.seen.min_position).await?;
         let (Publication { code, rule: Rule::ReportPeriod(regime), .. }, number) = found else {
             return Err(Failure::defect(of_kind.name()));
         };
         let period = parse(regime.cut_off_day)?;
         let regime = json!({"code": &*code, "version": number, "cut_off_day": regime.cut_off_day});
         Ok(Opened { source, period, regime })
-    }
-
-    fn zone_name(&self) -> String {
-        self.time_zone.map_or_else(String::new, |z| z.name().to_owned())
     }
 
     /// The rates of the period by one definition.
@@ -108,10 +97,10 @@ impl Asked {
             definition,
             from: Some(wire::time_point(Moment::Date(period.first))),
             to: Some(wire::time_point(Moment::Date(period.after()))),
-            as_of: self.as_of.map(wire::time_point),
+            as_of: self.seen.as_of.map(wire::time_point),
             by: Vec::new(),
-            time_zone: self.zone_name(),
-            min_position: self.min_position,
+            time_zone: self.seen.zone_name(),
+            min_position: self.seen.min_position,
             filter: Some(self.filter.filter()),
         };
         source.get_rates(request).await.map_err(|status| Failure::status(&status))
@@ -231,10 +220,10 @@ async fn form(args: FormArgs, lang: Lang) -> Result<u8, Failure> {
     let request = pb::GetFormRequest {
         from: Some(wire::time_point(Moment::Date(period.first))),
         to: Some(wire::time_point(Moment::Date(period.after()))),
-        as_of: asked.as_of.map(wire::time_point),
+        as_of: asked.seen.as_of.map(wire::time_point),
         by: args.by.name().to_owned(),
-        time_zone: asked.zone_name(),
-        min_position: asked.min_position,
+        time_zone: asked.seen.zone_name(),
+        min_position: asked.seen.min_position,
         filter: Some(asked.filter.filter()),
     };
     let unit = request.filter.as_ref().map_or_else(String::new, |filter| filter.unit.clone());
@@ -493,7 +482,7 @@ async fn par_index(args: ParIndexArgs, lang: Lang) -> Result<u8, Failure> {
     let used = match of_file {
         Some(used) => used,
         None => {
-            let (last, min_position) = (opened.period.last, args.asked.min_position);
+            let (last, min_position) = (opened.period.last, args.asked.seen.min_position);
             let found = rulebook::in_force(&opened.source, RuleKind::Tiers, &args.tiers_code, last, min_position);
             let (publication, number) = found.await?;
             UsedTiers { publication, version: Some(number), file: String::new() }
