@@ -4,6 +4,9 @@
 //! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
 //! effect in every later query.
 
+mod commit;
+mod dossiers;
+mod history;
 mod targets;
 mod writer;
 
@@ -15,9 +18,10 @@ use crate::record::{Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
-    RatesQuery, Slip, Views, obligations, slip, unit_within,
+    Codes, FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery,
+    Page, RatesAnswer, RatesQuery, Register, Row, Slip, Views, obligations, slip, unit_within,
 };
+use commit::Committer;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,10 +29,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use uuid::Uuid;
-use writer::{Job, Work, Writer};
+use writer::{Job, Replay, Work, Writer};
 
 /// How many events may wait for the writer before more are refused with `OVERLOADED`.
 const QUEUE_EVENTS: usize = 20_000;
+/// How many dossiers are kept whole if nobody says otherwise: some 30 MB of them.
+const DOSSIERS_AT_HAND: usize = 1 << 16;
 /// How many events one batch may hold.
 pub const BATCH_EVENTS: usize = 10_000;
 
@@ -146,6 +152,9 @@ pub struct Options {
     pub accept_clock: bool,
     /// The sets of rules that are known, the newest last: a new directory begins with that, an existing one names its own.
     pub rule_sets: Vec<RuleSet>,
+    /// How many dossiers touched lately are kept whole in memory; up to twice as many. The others are found again, which
+    /// takes an event of theirs some microseconds, or the reading of a few records.
+    pub dossiers_at_hand: usize,
 }
 
 impl Options {
@@ -159,6 +168,7 @@ impl Options {
             clock: Arc::new(SystemClock),
             accept_clock: false,
             rule_sets: Vec::new(),
+            dossiers_at_hand: DOSSIERS_AT_HAND,
         }
     }
 }
@@ -254,7 +264,10 @@ pub struct PromiseDetail {
 /// What readers and the writer share.
 pub(crate) struct Shared {
     pub(crate) log: Log,
-    pub(crate) views: RwLock<Views>,
+    /// All dossiers, as they are now.
+    published: RwLock<Views>,
+    /// From codes to rows.
+    pub(crate) codes: Codes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) home: Zone,
     pub(crate) queued: AtomicUsize,
@@ -281,10 +294,40 @@ impl Shared {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn views(&self) -> RwLockReadGuard<'_, Views> {
-        // Rows are replaced whole and the position last, so a poisoned lock holds no half-made row; the panic that
-        // poisoned it has stopped the writer, which health reports.
-        self.views.read().unwrap_or_else(PoisonError::into_inner)
+    fn published(&self) -> RwLockReadGuard<'_, Views> {
+        // The views are replaced whole, so a poisoned lock holds none that are half made.
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All dossiers as they are now; what is asked of them holds up nobody.
+    pub(crate) fn views(&self) -> Views {
+        self.published().clone()
+    }
+
+    /// How many records are durable and in every answer.
+    pub(crate) fn position(&self) -> u64 {
+        self.published().position()
+    }
+
+    /// How many rows readers know.
+    pub(crate) fn rows(&self) -> usize {
+        self.published().len()
+    }
+
+    /// Shows readers the register as it is.
+    pub(crate) fn publish(&self, register: &Register) {
+        let views = Views::clone(register);
+        let before = std::mem::replace(&mut *self.published.write().unwrap_or_else(PoisonError::into_inner), views);
+        // What only they held is given back without the lock.
+        drop(before);
+    }
+
+    /// Why no event is accepted any more.
+    pub(crate) fn failed(&self) -> Option<String> {
+        match &*self.health() {
+            Health::Serving => None,
+            Health::NotServing(why) => Some(why.clone()),
+        }
     }
 }
 
@@ -347,36 +390,40 @@ impl Engine {
                 rules.publish(publication.clone(), None)?;
             }
         }
-        let mut writer = Writer::new(rules);
-        let log = Log::open(home, genesis, |position, bytes| {
-            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            writer.replay(&logged).map_err(|what| LogError::Damaged { position, what })
-        })?;
-        let guard = Guard::new(&*options.clock);
-        let now = options.clock.now();
-        let recorded = writer.last_recorded();
-        let behind = recorded.since(now) > TOLERATED_DRIFT_MS && log.length() > 0;
-        if options.purpose == Purpose::Write && behind && !options.accept_clock {
-            return Err(OpenError::ClockBehind { now, recorded });
-        }
-        let mut views = Views::new(zone);
-        views.set_rules(writer.rules());
-        writer.publish_all(&mut views, log.length());
+        let mut writer = Writer::new(rules, options.dossiers_at_hand);
+        let mut register = Register::new(zone);
+        register.set_rules(writer.rules());
         let shared = Arc::new(Shared {
-            log,
-            views: RwLock::new(views),
+            log: Log::unread(home, genesis),
+            published: RwLock::new(Views::clone(&register)),
+            codes: register.codes(),
             clock: options.clock,
             home: zone,
             queued: AtomicUsize::new(0),
             listeners: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
+        let mut replay = Replay::into(register);
+        shared.log.walk(|position, bytes| {
+            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+            writer.replay(&logged, &mut replay, &shared)
+        })?;
+        let register = writer.replayed(replay, &shared);
+        let guard = Guard::new(&*shared.clock);
+        let now = shared.clock.now();
+        let recorded = writer.last_recorded();
+        let behind = recorded.since(now) > TOLERATED_DRIFT_MS && shared.log.length() > 0;
+        if options.purpose == Purpose::Write && behind && !options.accept_clock {
+            return Err(OpenError::ClockBehind { now, recorded });
+        }
         let (mut jobs, mut thread) = (None, None);
         if options.purpose == Purpose::Write {
             let (sender, receiver): (Sender<Job>, Receiver<Job>) = channel();
             let shared = Arc::clone(&shared);
             let run = move || {
-                let ran = catch_unwind(AssertUnwindSafe(|| writer::run(writer, &shared, guard, &receiver)));
+                let committer = Committer::new(register);
+                let run = || writer::run(writer, &shared, committer, guard, &receiver);
+                let ran = catch_unwind(AssertUnwindSafe(run));
                 if ran.is_err() {
                     shared.set_health(Health::NotServing("the writer stopped with a defect; restart".to_owned()));
                 }
@@ -466,7 +513,7 @@ impl Engine {
     /// The rules as they are now.
     #[must_use]
     pub fn rules(&self) -> Arc<Rulebook> {
-        Arc::clone(self.shared.views().rules())
+        Arc::clone(self.shared.published().rules())
     }
 
     /// A definition of rates by its id, the published one in force now before the built-in one.
@@ -496,7 +543,7 @@ impl Engine {
     /// The number of records that every later answer has folded.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.shared.views().position()
+        self.shared.position()
     }
 
     /// Calls `listener` with the position after each group from now on, from the writer's thread: it must be quick.
@@ -509,16 +556,10 @@ impl Engine {
     /// # Errors
     /// [`LogError`] if a letter cannot be read.
     pub fn obligations(&self, query: &ObligationQuery) -> Result<ObligationPage, LogError> {
-        let (mut page, told_at, rules) = {
-            let views = self.shared.views();
-            let page = views.obligations(query);
-            let told_at: Vec<Option<u64>> = page
-                .items
-                .iter()
-                .map(|item| Some(views.row(&item.dossier)?.dossier.told_at(item.obligation.answered_by?)))
-                .collect();
-            (page, told_at, Arc::clone(views.rules()))
-        };
+        let views = self.shared.views();
+        let mut page = views.obligations(query);
+        let told_at = page.items.iter().map(|item| self.told_at(&views, item)).collect::<Result<Vec<_>, LogError>>()?;
+        let rules = Arc::clone(views.rules());
         for (item, position) in page.items.iter_mut().zip(told_at) {
             let Some(position) = position else { continue };
             let event = match self.read(position)?.statement.event {
@@ -532,6 +573,29 @@ impl Engine {
             }
         }
         Ok(page)
+    }
+
+    /// Where the letter of an obligation was told as it stands.
+    fn told_at(&self, views: &Views, item: &ObligationItem) -> Result<Option<u64>, LogError> {
+        let Some(position) = item.obligation.answered_by else { return Ok(None) };
+        match self.shared.codes.find_known(views, &item.dossier) {
+            Some(row) if views.is_corrected(row) => {
+                let known = self.history(views, row, &item.dossier)?;
+                Ok(Some(known.map_or(position, |(dossier, _)| dossier.told_at(position))))
+            }
+            _ => Ok(Some(position)),
+        }
+    }
+
+    /// The dossier of a row and its records, as of these views.
+    fn history(&self, views: &Views, row: u32, code: &Code) -> Result<Option<(Dossier, Vec<Record>)>, LogError> {
+        let Some(last) = views.last_record(row) else { return Ok(None) };
+        let records = history::records(&self.shared.log, last)?;
+        let rules = Arc::clone(views.rules());
+        let dossier = history::dossier(code, &records, &mut |unit, procedure, received, position| {
+            Arc::new(rules.look_up(unit, procedure, received, position))
+        });
+        Ok(Some((dossier, records)))
     }
 
     /// Answers a question about rates.
@@ -557,11 +621,11 @@ impl Engine {
     /// # Errors
     /// [`LogError`] if its history cannot be read.
     pub fn detail(&self, code: &str, as_of: Moment) -> Result<Option<Detail>, LogError> {
-        let (row, position) = {
-            let views = self.shared.views();
-            let Some(row) = views.row(code) else { return Ok(None) };
-            (row.clone(), views.position())
-        };
+        let views = self.shared.views();
+        let Some(row) = self.shared.codes.find(&views, code) else { return Ok(None) };
+        let Some((dossier, history)) = self.history(&views, row, &Code::from(code))? else { return Ok(None) };
+        let row = Row::new(Arc::new(dossier), &self.shared.home);
+        let position = views.position();
         let as_of = match as_of {
             Moment::Instant(t) => t,
             Moment::Date(d) => self.shared.home.last_tick(d),
@@ -572,8 +636,6 @@ impl Engine {
         let by_date = by_date.as_ref();
         let missed_at_instant = |i: usize| by_instant.as_ref()?.promises.get(i)?.missed.filter(|m| *m <= as_of);
         let current = by_date.and_then(|t| t.current(as_of));
-        let history =
-            row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
         let slip = slip(&row.dossier, &history, home, as_of);
         let held_by = |missed: Option<Timestamp>| missed.and_then(|t| slip.holder_at(t)).cloned();
         let promises = by_date.into_iter().flat_map(|t| t.promises.iter().enumerate());
@@ -605,8 +667,7 @@ impl Engine {
     }
 
     fn read(&self, position: u64) -> Result<Record, LogError> {
-        let bytes = self.shared.log.get(position)?;
-        Record::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
+        history::read(&self.shared.log, position)
     }
 
     /// The records that pass the filter, up to the head as it was when this was called.
@@ -616,10 +677,16 @@ impl Engine {
         let today = self.shared.home.date(self.now());
         let merged = filter.unit.as_ref().map(|unit| self.rules().merged_into(unit, today)).unwrap_or_default();
         if let Some(code) = filter.dossier.clone() {
-            let positions: Vec<u64> = self.shared.views().row(&code).map_or_else(Vec::new, |row| {
-                row.dossier.entries.iter().map(|e| e.position).filter(|p| (filter.from..to).contains(p)).collect()
-            });
-            let records = positions.into_iter().map(|p| self.read(p).map(Logged::Event));
+            let views = self.shared.views();
+            let last = self.shared.codes.find(&views, &code).and_then(|row| views.last_record(row));
+            let records = last.map_or_else(|| Ok(Vec::new()), |last| history::records(&self.shared.log, last));
+            let records = match records {
+                Ok(records) => records,
+                Err(e) => return Box::new(std::iter::once(Err(e))),
+            };
+            let range = filter.from..to;
+            let records = records.into_iter().filter(move |r| range.contains(&r.position));
+            let records = records.map(|record| Ok(Logged::Event(record)));
             return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))));
         }
         let records = self
@@ -642,11 +709,11 @@ impl Engine {
         let statement = &record.statement;
         (filter.types.is_empty() || filter.types.contains(&statement.event.event_type()))
             && filter.unit.as_ref().is_none_or(|prefix| {
-                let views = self.shared.views();
-                let unit = views.row(&statement.dossier).and_then(|row| row.dossier.keys.unit.clone());
+                let views = self.shared.published();
+                let row = self.shared.codes.find_known(&views, &statement.dossier);
                 let within =
-                    |unit: Code| unit_within(&unit, prefix) || merged.iter().any(|member| unit_within(&unit, member));
-                unit.is_some_and(within)
+                    |unit: &Code| unit_within(unit, prefix) || merged.iter().any(|member| unit_within(unit, member));
+                row.and_then(|row| views.unit_of(row)).is_some_and(within)
             })
     }
 

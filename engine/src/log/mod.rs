@@ -129,10 +129,26 @@ impl Log {
     pub fn open(
         home: Box<dyn EventLog>,
         genesis: Digest,
-        mut visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>,
+        visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>,
     ) -> Result<Log, LogError> {
-        let mut walk = Walk::new(home.head_at_open(), genesis);
-        for stored in home.frames(0) {
+        let log = Log::unread(home, genesis);
+        log.walk(visit)?;
+        Ok(log)
+    }
+
+    /// A log of which nothing was read yet: before anything is appended it must be walked.
+    #[must_use]
+    pub fn unread(home: Box<dyn EventLog>, genesis: Digest) -> Log {
+        Log { home, tip: std::sync::Mutex::new(Tip { length: 0, digest: genesis }) }
+    }
+
+    /// Reads what was not read yet, checks it and hands each record to `visit`, which may read others meanwhile.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn walk(&self, mut visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>) -> Result<(), LogError> {
+        let mut walk = Walk::from(self.home.head_at_open(), *self.tip());
+        for stored in self.home.frames(walk.tip.length) {
             let (first, bytes) = stored?;
             let records = walk.step(first, &bytes)?;
             for (position, record) in (first..walk.tip.length).zip(&records) {
@@ -140,8 +156,8 @@ impl Log {
             }
         }
         walk.end()?;
-        let tip = walk.tip;
-        Ok(Log { home, tip: std::sync::Mutex::new(tip) })
+        *self.tip() = walk.tip;
+        Ok(())
     }
 
     /// The number of records: the position that the next one gets.
@@ -294,7 +310,11 @@ struct Walk {
 
 impl Walk {
     fn new(head: Head, genesis: Digest) -> Walk {
-        let mut walk = Walk { tip: Tip { length: 0, digest: genesis }, head, head_seen: false };
+        Walk::from(head, Tip { length: 0, digest: genesis })
+    }
+
+    fn from(head: Head, tip: Tip) -> Walk {
+        let mut walk = Walk { tip, head, head_seen: false };
         walk.look_for_head();
         walk
     }
