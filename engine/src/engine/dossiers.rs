@@ -51,6 +51,11 @@ impl Dossiers {
         Dossiers { young: HashMap::new(), old: HashMap::new(), generation, old_until: 0 }
     }
 
+    /// How many are kept at least.
+    pub(super) fn generation(&self) -> usize {
+        self.generation
+    }
+
     /// The slot of a dossier, if anything was ever recorded of it.
     pub(super) fn find(
         &mut self,

@@ -7,6 +7,7 @@
 mod commit;
 mod dossiers;
 mod history;
+mod snapshot;
 mod targets;
 mod writer;
 
@@ -21,13 +22,15 @@ use crate::views::{
     Codes, FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery,
     Page, RatesAnswer, RatesQuery, Register, Row, Slip, Views, obligations, slip, unit_within,
 };
-use commit::Committer;
+use commit::{Committer, mark, poison};
+use snapshot::{Keeper, Mark, Snapshots};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 use uuid::Uuid;
 use writer::{Job, Replay, Work, Writer};
 
@@ -35,6 +38,8 @@ use writer::{Job, Replay, Work, Writer};
 const QUEUE_EVENTS: usize = 20_000;
 /// How many dossiers are kept whole if nobody says otherwise: some 30 MB of them.
 const DOSSIERS_AT_HAND: usize = 1 << 16;
+/// After how many records a snapshot is written if nobody says otherwise: so many are replayed in a few seconds.
+const SNAPSHOT_EVERY: u64 = 1_000_000;
 /// How many events one batch may hold.
 pub const BATCH_EVENTS: usize = 10_000;
 
@@ -155,6 +160,8 @@ pub struct Options {
     /// How many dossiers touched lately are kept whole in memory; up to twice as many. The others are found again, which
     /// takes an event of theirs some microseconds, or the reading of a few records.
     pub dossiers_at_hand: usize,
+    /// After how many records a snapshot is written, from which the next start goes on. A log with fewer is read whole.
+    pub snapshot_every: u64,
 }
 
 impl Options {
@@ -169,6 +176,7 @@ impl Options {
             accept_clock: false,
             rule_sets: Vec::new(),
             dossiers_at_hand: DOSSIERS_AT_HAND,
+            snapshot_every: SNAPSHOT_EVERY,
         }
     }
 }
@@ -271,6 +279,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) home: Zone,
     pub(crate) queued: AtomicUsize,
+    /// Whether the engine is being closed.
+    closing: AtomicBool,
     listeners: RwLock<Vec<Listener>>,
     health: Mutex<Health>,
 }
@@ -331,11 +341,64 @@ impl Shared {
     }
 }
 
+/// Begins with the newest snapshot, if there is one that fits the log.
+fn resume(
+    writer: &mut Writer,
+    log: &Log,
+    snapshots: Option<&mut Snapshots>,
+    home: Zone,
+) -> Result<Option<(Register, Mark)>, OpenError> {
+    let Some(snapshots) = snapshots else { return Ok(None) };
+    let Some(found) = snapshots.find() else { return Ok(None) };
+    let mark = found.mark;
+    if !log.begin_at(mark.position, mark.digest)? {
+        tracing::info!("the snapshot does not fit the log: the log is replayed from its beginning");
+        return Ok(None);
+    }
+    // On a copy: if the snapshot turns out damaged, nothing of it may stay.
+    let mut resumed = writer.afresh();
+    for position in &found.rules {
+        let bytes = log.get(*position)?;
+        let logged = Logged::decode(*position, &bytes);
+        match logged.map_err(|e| LogError::Damaged { position: *position, what: e.what })? {
+            Logged::Rule(record) => resumed.know(&record)?,
+            Logged::Event(_) => return Ok(forget(log)),
+        }
+    }
+    match snapshots.load(found, home, &resumed.rules()) {
+        Some(register) => {
+            resumed.resume(&register, mark.recorded_at);
+            *writer = resumed;
+            Ok(Some((register, mark)))
+        }
+        None => Ok(forget(log)),
+    }
+}
+
+/// Lets the log be read from its beginning after all.
+fn forget<T>(log: &Log) -> Option<T> {
+    log.begin_anew();
+    None
+}
+
+/// Reads what a snapshot spared start-up the reading of. Damage there ends the recording of events, as it would have at the
+/// start.
+fn check_the_rest(shared: Arc<Shared>, mark: Mark) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("dunghen-check".to_owned()).spawn(move || {
+        let stop = || shared.closing.load(Ordering::Acquire);
+        if let Err(e) = shared.log.check(mark.position, mark.digest, stop) {
+            poison(&shared, &e.to_string());
+        }
+    })
+}
+
 /// An open data directory: takes events, answers questions.
 pub struct Engine {
     shared: Arc<Shared>,
     jobs: Mutex<Option<Sender<Job>>>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// The writer, and what checks the log behind a snapshot.
+    threads: Mutex<(Option<JoinHandle<()>>, Option<JoinHandle<()>>)>,
+    resumed_from: u64,
     _directory: Option<Directory>,
 }
 
@@ -391,15 +454,24 @@ impl Engine {
             }
         }
         let mut writer = Writer::new(rules, options.dossiers_at_hand);
-        let mut register = Register::new(zone);
-        register.set_rules(writer.rules());
+        let log = Log::unread(home, genesis);
+        let mut snapshots = directory.as_ref().map(|directory| Snapshots::new(directory.path(), genesis));
+        let (register, unchecked) = match resume(&mut writer, &log, snapshots.as_mut(), zone)? {
+            Some((register, mark)) => (register, Some(mark)),
+            None => {
+                let mut register = Register::new(zone);
+                register.set_rules(writer.rules());
+                (register, None)
+            }
+        };
         let shared = Arc::new(Shared {
-            log: Log::unread(home, genesis),
+            log,
             published: RwLock::new(Views::clone(&register)),
             codes: register.codes(),
             clock: options.clock,
             home: zone,
             queued: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
             listeners: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
@@ -409,6 +481,17 @@ impl Engine {
             writer.replay(&logged, &mut replay, &shared)
         })?;
         let register = writer.replayed(replay, &shared);
+        if let Some(snapshots) = &mut snapshots
+            && shared.log.length() >= snapshots.position().saturating_add(options.snapshot_every)
+        {
+            // Also where only questions are asked: the next is not to wait as long.
+            let saved = shared.log.close().map_err(|e| e.to_string()).and_then(|()| {
+                snapshots.save(&register, mark(&shared, writer.last_recorded())).map_err(|e| e.to_string())
+            });
+            if let Err(e) = saved {
+                tracing::warn!("no snapshot: {e}");
+            }
+        }
         let guard = Guard::new(&*shared.clock);
         let now = shared.clock.now();
         let recorded = writer.last_recorded();
@@ -419,9 +502,17 @@ impl Engine {
         let (mut jobs, mut thread) = (None, None);
         if options.purpose == Purpose::Write {
             let (sender, receiver): (Sender<Job>, Receiver<Job>) = channel();
+            let keeper = match snapshots {
+                Some(snapshots) => {
+                    let shared = Arc::clone(&shared);
+                    let before_each = move || shared.log.close();
+                    Some(Keeper::start(snapshots, options.snapshot_every, before_each).map_err(OpenError::Thread)?)
+                }
+                None => None,
+            };
             let shared = Arc::clone(&shared);
             let run = move || {
-                let committer = Committer::new(register);
+                let committer = Committer::new(register, keeper, recorded);
                 let run = || writer::run(writer, &shared, committer, guard, &receiver);
                 let ran = catch_unwind(AssertUnwindSafe(run));
                 if ran.is_err() {
@@ -434,7 +525,13 @@ impl Engine {
         } else {
             shared.set_health(Health::NotServing("opened to read only".to_owned()));
         }
-        Ok(Engine { shared, jobs: Mutex::new(jobs), thread: Mutex::new(thread), _directory: directory })
+        let checking = match unchecked.filter(|_| options.purpose == Purpose::Write) {
+            Some(mark) => Some(check_the_rest(Arc::clone(&shared), mark).map_err(OpenError::Thread)?),
+            None => None,
+        };
+        let threads = Mutex::new((thread, checking));
+        let resumed_from = unchecked.map_or(0, |mark| mark.position);
+        Ok(Engine { shared, jobs: Mutex::new(jobs), threads, resumed_from, _directory: directory })
     }
 
     /// Queues a batch; `reply` is called once, from the writer's thread, after durability or on refusal.
@@ -532,6 +629,12 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    /// The position of the snapshot from which start-up went on; 0 if it read the whole log.
+    #[must_use]
+    pub fn resumed_from(&self) -> u64 {
+        self.resumed_from
     }
 
     /// The zone of the data directory.
@@ -723,9 +826,11 @@ impl Engine {
     /// What the disk says.
     pub fn close(&self) -> Result<(), LogError> {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.closing.store(true, Ordering::Release);
+        let (thread, checking) = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let checked = checking.is_none_or(|checking| checking.join().is_ok());
         let Some(thread) = thread else { return Ok(()) };
-        if thread.join().is_err() {
+        if thread.join().is_err() || !checked {
             return Err(LogError::Unavailable("the writer had stopped with a defect".to_owned()));
         }
         if let Health::NotServing(why) = self.health() {

@@ -13,7 +13,7 @@ use crate::log::LogError;
 use crate::record::{Logged, Record, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
-use crate::views::{Register, Row};
+use crate::views::{Register, Row, Views};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -133,6 +133,11 @@ impl Writer {
         }
     }
 
+    /// A writer that knows the same rules that are built in, and nothing else; this one must not know more.
+    pub(super) fn afresh(&self) -> Writer {
+        Writer::new(self.rules.clone(), self.dossiers.generation())
+    }
+
     /// The rules as they are now.
     pub(super) fn rules(&self) -> Arc<Rulebook> {
         Arc::clone(&self.shared_rules)
@@ -140,6 +145,22 @@ impl Writer {
 
     pub(super) fn last_recorded(&self) -> Timestamp {
         self.last_recorded
+    }
+
+    /// Takes over the state of a snapshot: what is to ring, and where the log goes on.
+    pub(super) fn resume(&mut self, views: &Views, recorded_at: Timestamp) {
+        self.alarms = views.alarms().collect();
+        self.rows = u32::try_from(views.len()).unwrap_or(u32::MAX);
+        self.next = views.position();
+        self.last_recorded = recorded_at;
+    }
+
+    /// Takes in a rule that a snapshot names.
+    pub(super) fn know(&mut self, record: &RuleRecord) -> Result<(), LogError> {
+        let damaged = |what| LogError::Damaged { position: record.position, what };
+        self.replay_rule(record).map_err(damaged)?;
+        self.shared_rules = Arc::new(self.rules.clone());
+        Ok(())
     }
 
     /// Takes in a record of the log at start-up, and checks what only a whole log can show. Rows are applied from time to
@@ -503,7 +524,7 @@ impl Writer {
             self.last_recorded = now;
         }
         let rules = group.rules.then(|| self.rules());
-        Ok(Staged { records: group.records, rows: group.rows, rules, decided })
+        Ok(Staged { records: group.records, recorded_at: now, rows: group.rows, rules, decided })
     }
 }
 
@@ -525,7 +546,7 @@ impl Replay {
 /// The way from the writer to durability: a thread that takes one group at a time.
 struct Line<'s> {
     shared: &'s Shared,
-    committer: Arc<Mutex<Committer>>,
+    committer: &'s Mutex<Committer>,
     groups: SyncSender<Staged>,
     /// How many groups are on their way to the thread, or with it.
     under_way: Arc<AtomicUsize>,
@@ -552,12 +573,12 @@ impl Line<'_> {
 
 /// The writer's thread: runs until the queue is closed and empty.
 pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, guard: Guard, queue: &Receiver<Job>) {
-    let committer = Arc::new(Mutex::new(committer));
+    let committer = Mutex::new(committer);
     let under_way = Arc::new(AtomicUsize::new(0));
     // No group waits between the two: while one is made durable the next is decided, and those behind it gather.
     let (groups, waiting) = sync_channel::<Staged>(0);
     std::thread::scope(|scope| {
-        let (taking, done) = (Arc::clone(&committer), Arc::clone(&under_way));
+        let (taking, done) = (&committer, Arc::clone(&under_way));
         let commit = move || {
             while let Ok(staged) = waiting.recv() {
                 taking.lock().unwrap_or_else(PoisonError::into_inner).commit(shared, staged);
@@ -566,7 +587,7 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, gua
         };
         let thread = std::thread::Builder::new().name("dunghen-log".to_owned());
         match thread.spawn_scoped(scope, commit) {
-            Ok(_) => decide_all(&mut writer, &Line { shared, committer, groups, under_way }, guard, queue),
+            Ok(_) => decide_all(&mut writer, &Line { shared, committer: &committer, groups, under_way }, guard, queue),
             Err(e) => {
                 let why = format!("the thread that makes groups durable cannot be started: {e}");
                 poison(shared, &why);
@@ -574,6 +595,7 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, gua
             }
         }
     });
+    committer.into_inner().unwrap_or_else(PoisonError::into_inner).finish(shared);
 }
 
 fn decide_all(writer: &mut Writer, line: &Line<'_>, mut guard: Guard, queue: &Receiver<Job>) {

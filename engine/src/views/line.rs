@@ -10,7 +10,7 @@ use super::fact::{Fact, NEVER};
 use super::obligation::{Owed, owed};
 use super::table::{Cells, Days, NO_DAY, Span, Split};
 use super::tale::{self, Told};
-use crate::dossier::{Act, Entry, EventType, Timeline};
+use crate::dossier::{Act, Entry, EventType, Timeline, next_miss};
 use crate::rules::{ComparedBy, Pinned, RESOLVED};
 use crate::time::{Date, Due, Timestamp, Zone};
 
@@ -31,6 +31,8 @@ pub(super) const FOLDED: u16 = 1 << 6;
 /// The clock stood still at times, or an answer to nothing gave a due: as of an earlier moment, in another zone, or by the
 /// latest due of all, its tale must be looked at.
 pub(super) const MOVED: u16 = 1 << 7;
+/// A promise was missed to the millisecond, or will be, whose `Late` is not on record.
+pub(super) const RINGS: u16 = 1 << 8;
 
 /// What a row becomes in the table.
 pub(super) struct Line {
@@ -168,6 +170,9 @@ impl Line {
                 (cells.handed, cells.due) = (plain.handed, plain.due);
             }
             None => cells.bits = RECEIVED | FOLDED,
+        }
+        if next_miss(dossier, by_instant).is_some() {
+            cells.bits |= RINGS;
         }
         // Until the result is handed over, or the applicant is gone, more is to be expected of it.
         let settled = by_date.end.is_some_and(|end| !end.kind.is_processed() || by_date.returned.is_some());

@@ -15,6 +15,7 @@ mod register;
 mod scan;
 mod shelf;
 mod slip;
+mod store;
 mod table;
 mod tale;
 pub(crate) mod targets;
@@ -33,6 +34,7 @@ pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetY
 
 pub use register::Register;
 pub(crate) use register::{Codes, Standing};
+pub(crate) use table::StoredSegment;
 pub(crate) use tale::tag;
 
 use crate::dossier::{Code, Comparison, Dossier, Entry, Flags, Keys, Timeline};

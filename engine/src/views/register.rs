@@ -6,7 +6,7 @@
 
 use super::index::Index;
 use super::line::Line;
-use super::table::{Cells, Span};
+use super::table::{CHUNK, Cells, Span, StoredSegment};
 use super::tale::Known;
 use super::{Kin, Row, Views};
 use crate::dossier::{Code, Flags, Keys};
@@ -74,6 +74,8 @@ impl Register {
     /// Moves on to a position: all rows that changed by then are in.
     pub fn move_on(&mut self, position: u64) {
         self.views.position = position;
+        // What changes from here on is not in what is stored of this position.
+        self.views.table.stamp(position);
     }
 
     /// Replaces the rows of these dossiers, which are known or not, and moves on to `position`.
@@ -118,13 +120,7 @@ impl Register {
             }
         }
         let keys = codes.map(|code| code.as_ref().map_or(0, |code| self.number(code)));
-        let follows = match self.pinned.iter().position(|p| Arc::ptr_eq(p, pinned) || p == pinned) {
-            Some(at) => at,
-            None => {
-                self.pinned.push(Arc::clone(pinned));
-                self.pinned.len() - 1
-            }
-        };
+        let follows = self.follows(pinned);
         let pinned = Arc::clone(&self.pinned[follows]);
         let views = &mut self.views;
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -132,9 +128,43 @@ impl Register {
     }
 
     fn number(&mut self, code: &Code) -> u32 {
-        if let Some(number) = self.numbers.get(code) {
-            return *number;
+        self.numbers.get(code).copied().unwrap_or_else(|| self.add_name(code))
+    }
+
+    /// Which of the rules that dossiers follow these are.
+    fn follows(&mut self, pinned: &Arc<Pinned>) -> usize {
+        match self.pinned.iter().position(|p| Arc::ptr_eq(p, pinned) || p == pinned) {
+            Some(at) => at,
+            None => {
+                self.pinned.push(Arc::clone(pinned));
+                self.pinned.len() - 1
+            }
         }
+    }
+
+    /// Adds segments of a snapshot.
+    pub(super) fn add_segments(&mut self, segments: Vec<StoredSegment>) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for segment in segments {
+            self.views.table.read_segment(segment);
+        }
+        for (chunk, first) in self.views.table.chunks().zip((0..).step_by(CHUNK)) {
+            chunk.each_code(|slot, code| index.insert(code, first + u32::try_from(slot).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// Adds keys and rules of a snapshot, in their order.
+    pub(super) fn add_kin(&mut self, kin: Kin) {
+        let Kin { keys, pinned } = kin;
+        let follows = self.follows(&pinned);
+        let pinned = Arc::clone(&self.pinned[follows]);
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.kins.insert((keys, number(follows)), number(self.views.kins.len()));
+        self.views.kins.push(Kin { keys, pinned });
+    }
+
+    /// Gives a code that has none a number.
+    pub(super) fn add_name(&mut self, code: &Code) -> u32 {
         let number = u32::try_from(self.views.names.push(Arc::clone(code)) + 1).unwrap_or(u32::MAX);
         self.numbers.insert(Arc::clone(code), number);
         number

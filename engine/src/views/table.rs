@@ -278,11 +278,13 @@ impl Chunk {
         (self.tales, self.waste) = (tales, 0);
     }
 
-    /// The codes of its rows.
-    pub(super) fn codes(&self) -> Vec<Code> {
+    /// Hands each row's code to `each`.
+    pub(super) fn each_code(&self, mut each: impl FnMut(usize, &str)) {
         match &self.codes {
-            Codes::Plain(codes) => codes.clone(),
-            Codes::Packed(packed) => unpack(packed),
+            Codes::Plain(codes) => codes.iter().enumerate().for_each(|(slot, code)| each(slot, code)),
+            Codes::Packed(packed) => {
+                unpack(packed).split('\n').take(self.length).enumerate().for_each(|(slot, code)| each(slot, code));
+            }
         }
     }
 
@@ -302,7 +304,8 @@ impl Chunk {
             Codes::Plain(codes) => Arc::clone(&codes[slot]),
             Codes::Packed(packed) => match self.tale(slot).and_then(|tale| tale.code().map(Code::from)) {
                 Some(code) => code,
-                None => unpack(packed).swap_remove(slot),
+                // Its own packing is read again: a difference would be a defect, and no reason to give up.
+                None => unpack(packed).split('\n').nth(slot).map_or_else(|| Code::from(""), Code::from),
             },
         }
     }
@@ -317,19 +320,180 @@ fn pack(codes: &[Code]) -> Codes {
     }
 }
 
-fn unpack(packed: &[u8]) -> Vec<Code> {
+fn unpack(packed: &[u8]) -> String {
     // A code has at most 64 characters.
     let text = zstd::bulk::decompress(packed, CHUNK * 64 * 5).unwrap_or_default();
-    let mut codes: Vec<Code> = String::from_utf8_lossy(&text).split('\n').map(Code::from).collect();
-    // Its own packing is read again: a difference would be a defect, and is not to be a panic in a question.
-    codes.resize(CHUNK, Code::from(""));
-    codes
+    String::from_utf8(text).unwrap_or_default()
 }
+
+/// A segment as it was stored.
+pub(crate) struct StoredSegment(Segment);
+
+impl StoredSegment {
+    /// From its bytes; nothing if they are not what was written.
+    pub(crate) fn read(bytes: &[u8]) -> Option<StoredSegment> {
+        let mut stored = Stored(bytes);
+        let mut segment = Vec::with_capacity(SEGMENT);
+        while !stored.0.is_empty() {
+            segment.push(Arc::new(Chunk::read(&mut stored)?));
+        }
+        (segment.len() <= SEGMENT).then_some(StoredSegment(segment))
+    }
+}
+
+/// Bytes of a snapshot that are written; integers little-endian.
+#[derive(Default)]
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl Bytes {
+    pub(super) fn number(&mut self, n: u64) {
+        self.0.extend_from_slice(&n.to_le_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn column<const N: usize>(&mut self, values: impl Iterator<Item = [u8; N]>) {
+        values.for_each(|value| self.0.extend_from_slice(&value));
+    }
+}
+
+/// Bytes of a snapshot that are read.
+pub(super) struct Stored<'a>(pub(super) &'a [u8]);
+
+impl<'a> Stored<'a> {
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*number))
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        self.take(length)
+    }
+
+    fn column<const N: usize>(&mut self, length: usize, mut each: impl FnMut(usize, [u8; N])) -> Option<()> {
+        let (values, _) = self.take(length.checked_mul(N)?)?.as_chunks::<N>();
+        values.iter().enumerate().for_each(|(slot, value)| each(slot, *value));
+        Some(())
+    }
+}
+
+impl Chunk {
+    fn write(&self, bytes: &mut Bytes) {
+        let n = self.length;
+        bytes.number(n as u64);
+        for column in [&self.bits, &self.received_day, &self.ended_day, &self.handed_day, &self.due_day, &self.flags] {
+            bytes.column(column[..n].iter().map(|v| v.to_le_bytes()));
+        }
+        for column in [&self.kin, &self.received_of_day, &self.ended_of_day, &self.handed_of_day, &self.last_low] {
+            bytes.column(column[..n].iter().map(|v| v.to_le_bytes()));
+        }
+        bytes.column(self.last_high[..n].iter().map(|v| [*v]));
+        bytes.number(u64::from(self.due_of_day.is_some()));
+        if let Some(column) = &self.due_of_day {
+            bytes.column(column[..n].iter().map(|v| v.to_le_bytes()));
+        }
+        bytes.number(self.places.len() as u64);
+        for place in &self.places {
+            bytes.0.extend_from_slice(&place.slot.to_le_bytes());
+            bytes.0.extend_from_slice(&place.length.to_le_bytes());
+        }
+        // The tales follow each other in the order of their rows, without what nobody refers to.
+        for place in &self.places {
+            bytes.0.extend_from_slice(&self.tales[place.start as usize..(place.start + place.length) as usize]);
+        }
+        match &self.codes {
+            Codes::Plain(codes) => {
+                bytes.number(0);
+                bytes.bytes(codes.join("\n").as_bytes());
+            }
+            Codes::Packed(packed) => {
+                bytes.number(1);
+                bytes.bytes(packed);
+            }
+        }
+        bytes.number(self.first.0.cast_unsigned());
+        bytes.number(self.last.0.cast_unsigned());
+        bytes.column(self.is_open.iter().map(|v| v.to_le_bytes()));
+    }
+
+    fn read(stored: &mut Stored<'_>) -> Option<Chunk> {
+        let n = usize::try_from(stored.number()?).ok().filter(|n| (1..=CHUNK).contains(n))?;
+        let mut chunk = Chunk { length: n, ..Chunk::new() };
+        for column in [
+            &mut chunk.bits,
+            &mut chunk.received_day,
+            &mut chunk.ended_day,
+            &mut chunk.handed_day,
+            &mut chunk.due_day,
+            &mut chunk.flags,
+        ] {
+            stored.column(n, |slot, v| column[slot] = u16::from_le_bytes(v))?;
+        }
+        for column in [
+            &mut chunk.kin,
+            &mut chunk.received_of_day,
+            &mut chunk.ended_of_day,
+            &mut chunk.handed_of_day,
+            &mut chunk.last_low,
+        ] {
+            stored.column(n, |slot, v| column[slot] = u32::from_le_bytes(v))?;
+        }
+        stored.column(n, |slot, [v]| chunk.last_high[slot] = v)?;
+        if stored.number()? != 0 {
+            let mut column = Box::new([0; CHUNK]);
+            stored.column(n, |slot, v| column[slot] = u32::from_le_bytes(v))?;
+            chunk.due_of_day = Some(column);
+        }
+        let places = usize::try_from(stored.number()?).ok().filter(|places| *places <= n)?;
+        chunk.places.reserve_exact(places);
+        let mut start = 0_u32;
+        stored.column::<6>(places, |_, [a, b, c, d, e, f]| {
+            let (slot, length) = (u16::from_le_bytes([a, b]), u32::from_le_bytes([c, d, e, f]));
+            chunk.places.push(Place { slot, start, length });
+            start = start.saturating_add(length);
+        })?;
+        if !chunk.places.is_sorted_by(|a, b| a.slot < b.slot) {
+            return None;
+        }
+        chunk.tales = stored.take(start as usize)?.to_vec();
+        let packed = stored.number()? != 0;
+        let codes = stored.bytes()?;
+        chunk.codes = if packed {
+            Codes::Packed(codes.into())
+        } else {
+            let codes: Vec<Code> = std::str::from_utf8(codes).ok()?.split('\n').map(Code::from).collect();
+            Codes::Plain(Some(codes).filter(|codes| codes.len() == n)?)
+        };
+        chunk.first = Timestamp(stored.number()?.cast_signed());
+        chunk.last = Timestamp(stored.number()?.cast_signed());
+        stored.column(CHUNK / 64, |word, v| chunk.is_open[word] = u64::from_le_bytes(v))?;
+        chunk.open = chunk.is_open.iter().map(|word| word.count_ones() as usize).sum();
+        Some(chunk)
+    }
+}
+
+/// Some chunks, side by side.
+type Segment = Vec<Arc<Chunk>>;
 
 /// All rows.
 #[derive(Clone, Default)]
 pub(super) struct Table {
-    segments: Vec<Arc<Vec<Arc<Chunk>>>>,
+    segments: Vec<Arc<Segment>>,
+    /// Of each segment the stamp of its last change.
+    changed: Vec<u64>,
+    /// What a change is stamped with.
+    stamp: u64,
     length: usize,
 }
 
@@ -341,6 +505,32 @@ impl Table {
     /// The chunks in the order of their rows.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &Arc<Chunk>> + Clone {
         self.segments.iter().flat_map(|segment| segment.iter())
+    }
+
+    /// From now on changes carry this stamp, which never decreases.
+    pub(super) fn stamp(&mut self, stamp: u64) {
+        self.stamp = stamp;
+    }
+
+    /// The stamp of each segment's last change.
+    pub(super) fn changed(&self) -> &[u64] {
+        &self.changed
+    }
+
+    /// The bytes of a segment.
+    pub(super) fn write_segment(&self, segment: usize) -> Vec<u8> {
+        let mut bytes = Bytes::default();
+        for chunk in self.segments[segment].iter() {
+            chunk.write(&mut bytes);
+        }
+        bytes.0
+    }
+
+    /// Adds a segment from its bytes, stamped as it is stored; nothing if they are not what was written.
+    pub(super) fn read_segment(&mut self, stored: StoredSegment) {
+        self.length += stored.0.iter().map(|chunk| chunk.length).sum::<usize>();
+        self.segments.push(Arc::new(stored.0));
+        self.changed.push(0);
     }
 
     /// The chunk of a row, and its place there.
@@ -355,7 +545,9 @@ impl Table {
         let row = self.length;
         if row.is_multiple_of(SEGMENT_ROWS) {
             self.segments.push(Arc::default());
+            self.changed.push(self.stamp);
         }
+        self.changed[row / SEGMENT_ROWS] = self.stamp;
         let segment = Arc::make_mut(&mut self.segments[row / SEGMENT_ROWS]);
         if row.is_multiple_of(CHUNK) {
             segment.push(Arc::new(Chunk::new()));
@@ -368,6 +560,7 @@ impl Table {
     /// Replaces what a row says; no tale if that is empty.
     pub(super) fn set(&mut self, row: u32, cells: &Cells, span: Span, tale: &[u8]) {
         let row = row as usize;
+        self.changed[row / SEGMENT_ROWS] = self.stamp;
         let segment = Arc::make_mut(&mut self.segments[row / SEGMENT_ROWS]);
         Arc::make_mut(&mut segment[row % SEGMENT_ROWS / CHUNK]).set(row % CHUNK, cells, span, tale);
     }
