@@ -30,6 +30,9 @@ impl Pace {
     }
 }
 
+/// How long a worker makes what is overdue at the end, if that is more than the whole time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// When the calls of a worker are made, and until when.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
@@ -41,9 +44,9 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// Calls as fast as they are answered, if there is no pace, or those that are due in this time. What was due and not
-    /// made is made afterwards, for as long again.
+    /// made is made afterwards, for as long again or [`PATIENCE`].
     pub(crate) fn new(pace: Option<Pace>, started: Instant, time: Duration) -> Schedule {
-        Schedule { pace, until: started + time, latest: started + 2 * time }
+        Schedule { pace, until: started + time, latest: started + time + time.max(PATIENCE) }
     }
 
     /// Waits for the next call and returns when it was due; `None` when there is none any more.
