@@ -1,7 +1,7 @@
 //! `allocations`: how often memory is asked for, and how much of it, for one recorded event in process.
 //!
-//! Counted is what this process allocates, on whatever thread, while `record` is called with a group; the group itself is
-//! made before. The counting allocator is that of the whole program, but it counts only while it is told to, so that
+//! Counted is what this process allocates, on whatever thread, while `record` is called with a group; the group itself
+//! is made before. The counting allocator is that of the whole program, but it counts only while it is told to, so that
 //! the other measurements do not pay for it.
 
 use crate::stories::Stories;
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &AllocationsArgs) -> Result<(), Failure> {
         Format::Table => print(&format!(
             "{times:.1} allocations and {bytes:.0} bytes for each of {} events, in groups of {}",
             table::per_second(events as f64),
-            table::per_second(f64::from(args.group)),
+            args.group,
         )),
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! A disk is not equally fast at all times. So appending to the raw file is measured in two halves, one before and one
 //! after what is held against it. Each measurement writes into a directory of its own, is warmed up before it counts,
-//! and ends with a look at what was stored: it must hold exactly what was acknowledged. Peers that are not installed, or
-//! do not start, are named as skipped.
+//! and ends with a look at what was stored: it must hold exactly what was acknowledged. Peers that are not installed,
+//! or do not start, are named as skipped.
 
 use crate::drive::{Call, Load, drive};
 use crate::mixed::{QUESTIONS_PER_SECOND, mixed, questions};
-use crate::peer::{Caller, Skipped, in_turn};
+use crate::peer::{Caller, Peers, in_turn};
 use crate::postgres::{self, Postgres};
 use crate::query::{self, Asking, QUESTIONS};
 use crate::sample::Sample;
@@ -64,32 +64,6 @@ struct Bench<'a> {
     highest: f64,
 }
 
-/// The programs of the peers that are measured, and why the others are not.
-struct Peers {
-    postgres: Option<PathBuf>,
-    umadb: Option<PathBuf>,
-    skipped: Vec<Skipped>,
-}
-
-impl Peers {
-    fn find(no_peers: bool) -> Peers {
-        let mut skipped = Vec::new();
-        let mut take = |system, found: Result<PathBuf, String>| match found {
-            Ok(_) if no_peers => {
-                skipped.push(Skipped { system, why: "not asked for (--no-peers)".to_owned() });
-                None
-            }
-            Ok(program) => Some(program),
-            Err(why) => {
-                skipped.push(Skipped { system, why });
-                None
-            }
-        };
-        let (postgres, umadb) = (take(POSTGRES, postgres::installed()), take(UMADB, umadb::installed()));
-        Peers { postgres, umadb, skipped }
-    }
-}
-
 /// What is appended in process by groups of one size, and what is done over gRPC beside it.
 struct Group {
     size: usize,
@@ -139,7 +113,8 @@ struct Notes {
     records: u64,
     record_bytes: f64,
     disk_bytes: u64,
-    resident: u64,
+    /// Nothing where the system does not say it.
+    resident: Option<u64>,
 }
 
 /// Measures and prints.
@@ -148,7 +123,9 @@ pub(crate) fn run(runtime: &Runtime, args: &CompareArgs) -> Result<(), Failure> 
     let time = Duration::try_from_secs_f64(seconds)?;
     let dossiers = args.dossiers.unwrap_or(if args.quick { 20_000 } else { 200_000 }).max(1);
     let (scratch, file_system) = disk::scratch(args.data.as_deref())?;
-    let peers = Peers::find(args.no_peers);
+    let mut peers = Peers::default();
+    peers.find(POSTGRES, postgres::installed(), args.no_peers);
+    peers.find(UMADB, umadb::installed(), args.no_peers);
     let mut bench = Bench { runtime, scratch: scratch.path(), time, peers, rows: Vec::new(), highest: 0.0 };
     for group in &GROUPS {
         bench.writes(group)?;
@@ -168,13 +145,14 @@ pub(crate) fn run(runtime: &Runtime, args: &CompareArgs) -> Result<(), Failure> 
             table::per_second(dossiers as f64)
         ),
         format!(
-            "On disk {:.1} bytes a record; the server that opened them holds {:.0} MB of memory, {:.0} bytes a dossier.",
+            "On disk {:.1} bytes a record; the server that opened them holds {} bytes of memory a dossier.",
             notes.disk_bytes as f64 / notes.records.max(1) as f64,
-            notes.resident as f64 / f64::from(1 << 20),
-            notes.resident as f64 / dossiers as f64
+            notes.resident.map_or_else(|| "–".to_owned(), |r| table::per_second(r as f64 / dossiers as f64)),
         ),
+        "Where PostgreSQL is beside 64 in flight it has 64 connections: each carries one statement at a time."
+            .to_owned(),
     ];
-    said.extend(bench.peers.skipped.iter().map(|s| format!("skipped: {}: {}", s.system, s.why)));
+    said.extend(bench.peers.skipped.iter().map(|why| format!("skipped: {why}")));
     match args.format {
         Format::Json => {
             said.iter().for_each(|line| eprintln!("{line}"));
@@ -254,7 +232,7 @@ impl Bench<'_> {
         let path = self.fresh("sled")?;
         let mut sled = sleds::Appender::open(&path, value, group)?;
         let (warm, sample) = (sled.append(self.warm_up())?, sled.append(self.time)?);
-        same(warm.done + sample.done, sled.reopened(&path)?)?;
+        same("sled", warm.done + sample.done, sled.reopened(&path)?)?;
         std::fs::remove_dir_all(&path)?;
         Ok(sample)
     }
@@ -348,20 +326,14 @@ impl Bench<'_> {
             // It has no stream of events.
             Call::Stream => return Ok(None),
         };
-        let Some(program) = self.peers.umadb.clone() else { return Ok(None) };
+        let Some(program) = self.peers.program(UMADB) else { return Ok(None) };
         let path = self.fresh("umadb")?;
-        let umadb = match self.runtime.block_on(Umadb::start(&program, &path)) {
-            Ok(umadb) => umadb,
-            Err(failure) => {
-                self.peers.umadb = None;
-                self.peers.skipped.push(Skipped { system: UMADB, why: failure.to_string() });
-                return Ok(None);
-            }
-        };
+        let started = self.runtime.block_on(Umadb::start(&program, &path));
+        let Some(umadb) = self.peers.started(UMADB, started) else { return Ok(None) };
         let sample = self.runtime.block_on(async {
             let callers = umadb.callers(work.connections, work.in_flight, batch, SEED).await?;
             let (sample, acknowledged) = self.peer(callers).await?;
-            same(acknowledged, umadb.holds().await?)?;
+            same(UMADB, acknowledged, umadb.holds().await?)?;
             Ok::<_, Failure>(sample)
         })?;
         drop(umadb);
@@ -372,26 +344,18 @@ impl Bench<'_> {
     /// Nothing if it is skipped, or has no such work.
     fn postgres_writes(&mut self, work: &Work) -> Result<Option<Sample>, Failure> {
         let batch = match work.call {
-            // Its connections carry one statement at a time.
-            Call::Unary if work.connections != work.in_flight => return Ok(None),
             Call::Unary => None,
             Call::Batch(size) => Some(size),
             Call::Stream => return Ok(None),
         };
-        let Some(binaries) = self.peers.postgres.clone() else { return Ok(None) };
+        let Some(binaries) = self.peers.program(POSTGRES) else { return Ok(None) };
         let path = self.fresh("postgres")?;
-        let postgres = match self.runtime.block_on(Postgres::start(&binaries, &path)) {
-            Ok(postgres) => postgres,
-            Err(failure) => {
-                self.peers.postgres = None;
-                self.peers.skipped.push(Skipped { system: POSTGRES, why: failure.to_string() });
-                return Ok(None);
-            }
-        };
+        let started = self.runtime.block_on(Postgres::start(&binaries, &path));
+        let Some(postgres) = self.peers.started(POSTGRES, started) else { return Ok(None) };
         let sample = self.runtime.block_on(async {
             let callers = postgres.callers(work.in_flight, batch, SEED).await?;
             let (sample, acknowledged) = self.peer(callers).await?;
-            same(acknowledged, postgres.holds().await?)?;
+            same(POSTGRES, acknowledged, postgres.holds().await?)?;
             Ok::<_, Failure>(sample)
         })?;
         drop(postgres);
@@ -404,7 +368,7 @@ impl Bench<'_> {
         let server = Server::start(path)?;
         let (found, _) = self.runtime.block_on(query::replay(&server.url))?;
         server.stop()?;
-        same(acknowledged, found.said)
+        same("dunghen", acknowledged, found.said)
     }
 
     /// Questions, replay, start-up and mixed work on a directory of a year.
@@ -414,7 +378,7 @@ impl Bench<'_> {
         let filled = local::fill(&path, SEED, dossiers)?;
         self.check(&path, filled)?;
         let server = Server::start(&path)?;
-        let resident = server.resident()?;
+        let resident = server.resident().ok();
         for question in QUESTIONS {
             self.say(question.name);
             let alone = [question];
@@ -465,7 +429,7 @@ impl Bench<'_> {
         self.row("start-up after a clean stop", SERVER, &clean, None);
         self.say("mixed work");
         let mut said = filled;
-        let server = Server::start(path)?;
+        let mut server = Server::start(path)?;
         let half = self.highest / 2.0;
         let work = &GROUPS[1].works[0];
         for (label, time) in [("w", self.warm_up()), ("m", self.time)] {
@@ -482,7 +446,6 @@ impl Bench<'_> {
         // As a power cut leaves it: each start follows on events that nobody put in order any more.
         self.say("start-up after SIGKILL");
         let mut killed = Sample::new();
-        let mut server = server;
         for round in 0.. {
             let load = self.load(work, &format!("k{round}-"), self.warm_up());
             said += self.runtime.block_on(drive(&server.url, &load))?.clean()?.done;
@@ -502,9 +465,9 @@ impl Bench<'_> {
 }
 
 /// What is stored must be what was acknowledged.
-fn same(acknowledged: u64, found: u64) -> Result<(), Failure> {
+fn same(system: &str, acknowledged: u64, found: u64) -> Result<(), Failure> {
     if found == acknowledged {
         return Ok(());
     }
-    Err(format!("{acknowledged} events were acknowledged, {found} are stored").into())
+    Err(format!("{system}: {acknowledged} events were acknowledged, {found} are stored").into())
 }

@@ -1,9 +1,10 @@
 //! Drives a server over gRPC with events: so many connections, so many events or batches in flight.
 //!
-//! Alone and in batches each of the calls in flight is a worker with dossiers of its own, which sends an event only after
-//! the one before was answered; a stream is a worker that sends without waiting (`stream`). Closed loop: each worker
-//! sends as soon as it can. Open loop (a rate is given): calls are due at fixed moments, and latency counts from the
-//! moment a call was due, so that a server that stalls is charged for everything that should have been sent meanwhile.
+//! Alone and in batches each of the calls in flight is a worker with dossiers of its own, which sends an event only
+//! after the one before was answered; a stream is a worker that sends without waiting (`stream`). Closed loop: each
+//! worker sends as soon as it can. Open loop (a rate is given): calls are due at fixed moments, and latency counts from
+//! the moment a call was due, so that a server that stalls is charged for everything that should have been sent
+//! meanwhile.
 
 use crate::Failure;
 use crate::pace::{Pace, Schedule};

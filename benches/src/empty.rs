@@ -1,7 +1,7 @@
 //! The server that does nothing: the product's service of desks, answered at once and without an engine.
 //!
-//! What a server with the same messages reaches on the same connections if recording costs nothing: what is lacking to it
-//! is the engine's, the rest is gRPC's. It knows no rules and no log; the receipt is always the same but for the id.
+//! What a server with the same messages reaches on the same connections if recording costs nothing: what is lacking to
+//! it is the engine's, the rest is gRPC's. It knows no rules and no log; the receipt is always the same but for the id.
 
 use crate::Failure;
 use crate::server::told_to_stop;

@@ -32,7 +32,7 @@ pub(crate) struct LoadArgs {
     /// For how long before that, the same, without counting.
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     warm_up: f64,
-    /// Events a second (with queries, questions), latency counted from when each was due; as many as can be if not given.
+    /// Events a second (with queries, questions), latency counted from when each was due [default: as many as can be].
     #[arg(long, value_name = "R")]
     rate: Option<f64>,
     /// Questions a second beside the events of mixed work.

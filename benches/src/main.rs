@@ -1,5 +1,6 @@
-//! Measurements of Đúng Hẹn beside the limit of the disk and beside its peers (`compare`), a load tool for a running server
-//! (`load`), a long run (`soak`), and the cost of a due (`due`), of a decision (`decide`) and in memory (`allocations`).
+//! Measurements of Đúng Hẹn beside the limit of the disk and beside its peers (`compare`), a load tool for a running
+//! server (`load`), a long run (`soak`), and what a due (`due`) and a decision (`decide`) cost, and an event in memory
+//! (`allocations`).
 //!
 //! Nothing here is part of the product. Every number comes from work that was really done and checked: an answer that
 //! is not a receipt, or a record that is missing from the log at the end, ends the run with an error.

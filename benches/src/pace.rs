@@ -1,4 +1,5 @@
-//! The moments at which calls are due, fixed beforehand: whoever waits for a slow answer does not wait less often for it.
+//! The moments at which calls are due, fixed beforehand: whoever waits for a slow answer does not wait less often for
+//! it.
 
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,8 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Calls as fast as they are answered, if there is no pace, or those that are due in this time. What was due and not
-    /// made is made afterwards, for as long again or [`PATIENCE`].
+    /// Calls as fast as they are answered, if there is no pace, or those that are due in this time. What was due and
+    /// not made is made afterwards, for as long again or [`PATIENCE`].
     pub(crate) fn new(pace: Option<Pace>, started: Instant, time: Duration) -> Schedule {
         Schedule { pace, until: started + time, latest: started + time + time.max(PATIENCE) }
     }

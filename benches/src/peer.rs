@@ -8,14 +8,50 @@ use crate::sample::Sample;
 use crate::stories::Stories;
 use dunghen::wire;
 use prost::Message;
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Why a peer is not measured.
-pub(crate) struct Skipped {
-    pub(crate) system: &'static str,
-    pub(crate) why: String,
+/// The programs of the peers that are measured, and why the others are not.
+#[derive(Default)]
+pub(crate) struct Peers {
+    programs: BTreeMap<&'static str, PathBuf>,
+    /// The peer, and why.
+    pub(crate) skipped: Vec<String>,
+}
+
+impl Peers {
+    /// Takes a peer that was found, unless none is wanted; `found` says why it was not.
+    pub(crate) fn find(&mut self, system: &'static str, found: Result<PathBuf, String>, unwanted: bool) {
+        match found {
+            Ok(_) if unwanted => self.skip(system, "it was not asked for"),
+            Ok(program) => drop(self.programs.insert(system, program)),
+            Err(why) => self.skip(system, &why),
+        }
+    }
+
+    /// The program of a peer that is measured.
+    pub(crate) fn program(&self, system: &str) -> Option<PathBuf> {
+        self.programs.get(system).cloned()
+    }
+
+    /// A peer that started; one that did not is skipped from now on.
+    pub(crate) fn started<P>(&mut self, system: &'static str, outcome: Result<P, Failure>) -> Option<P> {
+        match outcome {
+            Ok(peer) => Some(peer),
+            Err(failure) => {
+                self.programs.remove(system);
+                self.skip(system, &format!("it did not start: {failure}"));
+                None
+            }
+        }
+    }
+
+    fn skip(&mut self, system: &str, why: &str) {
+        self.skipped.push(format!("{system}: {why}"));
+    }
 }
 
 /// An event as a peer stores it.

@@ -1,5 +1,5 @@
-//! A server under measurement, in a child process: the product's own `serve::serve` on a data directory, or the one that
-//! does nothing (`empty`).
+//! A server under measurement, in a child process: the product's own `serve::serve` on a data directory, or the one
+//! that does nothing (`empty`).
 //!
 //! The child is this very executable with a hidden subcommand, so that nothing else has to be built. It prints its URL
 //! and serves until its standard input ends: when the parent asks for it, or when the parent is gone.

@@ -1,8 +1,9 @@
-//! `soak`: mixed work at half of the highest load for a long time, on a server of its own, and whether it stays as it was.
+//! `soak`: mixed work at half of the highest load for a long time, on a server of its own, and whether it stays as it
+//! was.
 //!
-//! It says a line a minute and ends with a verdict that holds the last quarter against the first: the p99 of receipts, and
-//! the memory of the server. At the end the log is read back: it must hold every event that was acknowledged. What may
-//! grow with the dossiers is said as bytes a dossier, but growing is growing: only what stays level is called flat.
+//! It says a line a minute and ends with a verdict that holds the last quarter against the first: the p99 of receipts,
+//! and the memory of the server. At the end the log is read back: it must hold every event that was acknowledged. What
+//! grows with the log is said as bytes an event, but growing is growing: only what stays level is called flat.
 
 use crate::drive::{Call, Load, drive};
 use crate::mixed::{QUESTIONS_PER_SECOND, mixed, questions};
@@ -190,8 +191,8 @@ fn verdict(format: Format, minutes: &[Minute], acknowledged: u64, found: u64) ->
             let word = |flat| if flat { "flat" } else { "NOT flat" };
             let lost = if whole { "no event lost".to_owned() } else { format!("the log holds {found}: EVENTS LOST") };
             print(&format!(
-                "verdict: p99 {}: first quarter {} ms, last {} ms; memory {}: first {:.0} MB, last {:.0} MB, {grown:.0} \
-                 bytes an event; {} acknowledged, {lost}",
+                "verdict: p99 {}: first quarter {} ms, last {} ms; memory {}: first {:.0} MB, last {:.0} MB, \
+                 {grown:.0} bytes an event; {} acknowledged, {lost}",
                 word(flat_p99),
                 table::milliseconds(first.p99_ms),
                 table::milliseconds(last.p99_ms),

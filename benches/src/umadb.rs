@@ -1,8 +1,9 @@
-//! UmaDB, an event store with gRPC (crates.io: `cargo install umadb`), as it comes: its server on a database of its own.
+//! UmaDB, an event store with gRPC (crates.io: `cargo install umadb`), as it comes: its server on a database of its
+//! own.
 //!
-//! Its syncs are `fdatasync` before it answers. An event gets its type, its dossier as a tag, by which UmaDB indexes it,
-//! and the bytes. No condition is set: it checks nothing. The messages below are the few that are needed of its
-//! published schema (`umadb.v1`), in our own words.
+//! It does `fdatasync` before it answers. An event gets a type, its dossier as a tag, by which UmaDB indexes it, and
+//! the bytes. No condition is set: it checks nothing. The messages below are the few that are needed of its published
+//! schema (`umadb.v1`), in our own words.
 
 use crate::Failure;
 use crate::peer::{Caller, Plain, free_port};
