@@ -218,3 +218,102 @@ fn refusal(status: &Status) -> bool {
             | Code::ResourceExhausted
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunghen::pb::desk_service_server::{DeskService, DeskServiceServer};
+    use std::pin::Pin;
+    use tokio_stream::{Stream, StreamExt};
+    use tonic::transport::server::{Server, TcpIncoming};
+    use tonic::{Request, Response, Streaming};
+
+    /// A server of which no answer can be trusted: `Record` has receipts for other events, batches lack a result, and
+    /// streams go wrong with their tenth, each in its way.
+    #[derive(Clone, Copy, Debug)]
+    enum Lying {
+        OtherId,
+        LostResult,
+        OtherSequence,
+    }
+
+    fn receipt(event: Option<pb::Event>, wrong: bool) -> pb::Receipt {
+        let event_id = if wrong { "another".to_owned() } else { event.map(|e| e.event_id).unwrap_or_default() };
+        pb::Receipt { event_id, ..Default::default() }
+    }
+
+    #[tonic::async_trait]
+    impl DeskService for Lying {
+        async fn record(&self, r: Request<pb::RecordRequest>) -> Result<Response<pb::RecordResponse>, Status> {
+            Ok(Response::new(pb::RecordResponse { receipt: Some(receipt(r.into_inner().event, true)) }))
+        }
+
+        async fn record_batch(
+            &self,
+            request: Request<pb::RecordBatchRequest>,
+        ) -> Result<Response<pb::RecordBatchResponse>, Status> {
+            // The last result is lost.
+            let events = request.into_inner().events.into_iter().skip(1);
+            let result = |e: pb::BatchEvent| Some(pb::record_result::Result::Receipt(receipt(e.event, false)));
+            let results = events.map(|e| pb::RecordResult { result: result(e) }).collect();
+            Ok(Response::new(pb::RecordBatchResponse { results }))
+        }
+
+        type RecordStreamStream = Pin<Box<dyn Stream<Item = Result<pb::RecordStreamResponse, Status>> + Send>>;
+
+        async fn record_stream(
+            &self,
+            request: Request<Streaming<pb::RecordStreamRequest>>,
+        ) -> Result<Response<Self::RecordStreamStream>, Status> {
+            let lie = *self;
+            let mut number = 0;
+            let answers = request.into_inner().filter_map(move |request| {
+                number += 1;
+                let tenth = number == 10;
+                let sequence = if tenth && matches!(lie, Lying::OtherSequence) { 7 } else { number - 1 };
+                let wrong = tenth && matches!(lie, Lying::OtherId);
+                let event = request.ok()?.event;
+                let result = Some(pb::record_stream_response::Result::Receipt(receipt(event, wrong)));
+                let lost = number >= 10 && matches!(lie, Lying::LostResult);
+                (!lost).then_some(Ok(pb::RecordStreamResponse { sequence, result }))
+            });
+            Ok(Response::new(Box::pin(answers)))
+        }
+    }
+
+    async fn driven(lie: Lying, call: Call) -> Driven {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let serving =
+            Server::builder().add_service(DeskServiceServer::new(lie)).serve_with_incoming(TcpIncoming::from(listener));
+        tokio::spawn(serving);
+        let load = Load {
+            call,
+            connections: 1,
+            // A stream must have room for what is lost.
+            in_flight: if call == Call::Stream { 64 } else { 1 },
+            time: Duration::from_millis(300),
+            rate: Some(100.0),
+            seed: 7,
+            label: "l".to_owned(),
+        };
+        drive(&url, &load).await.expect("a connection")
+    }
+
+    #[test]
+    fn a_receipt_that_is_missing_or_for_another_event_is_an_error() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        for (lie, call, said) in [
+            (Lying::OtherId, Call::Unary, "asked for"),
+            (Lying::OtherId, Call::Batch(10), "9 results for 10 events"),
+            (Lying::OtherId, Call::Stream, "got the receipt"),
+            (Lying::LostResult, Call::Stream, "21 events unanswered"),
+            (Lying::OtherSequence, Call::Stream, "result 7 follows 9 others"),
+        ] {
+            let driven = runtime.block_on(driven(lie, call));
+            assert_eq!(driven.errors, 1, "{lie:?}, {call:?}");
+            let failure = driven.clean().err().map(|f| f.to_string()).unwrap_or_default();
+            assert!(failure.contains(said), "{lie:?}, {call:?}: {failure}");
+        }
+    }
+}
