@@ -2,7 +2,7 @@
 
 use crate::drive::{Call, Driven, Load, drive};
 use crate::mixed::{QUESTIONS_PER_SECOND, mixed, questions};
-use crate::query::{Asking, QUESTIONS, ask};
+use crate::query::{Asked, Asking, QUESTIONS, ask};
 use crate::sample::Sample;
 use crate::{Failure, Format, print, stories, table};
 use clap::ValueEnum;
@@ -94,14 +94,14 @@ impl LoadArgs {
         })
     }
 
-    /// Does the work once; the events, the answers, or both.
-    async fn put(&self, url: &str, load: &Load, year: i32) -> Result<(Option<Driven>, Option<Sample>), Failure> {
+    /// Does the work once; what came of the events, of the questions, or of both.
+    async fn put(&self, url: &str, load: &Load, year: i32) -> Result<(Option<Driven>, Option<Asked>), Failure> {
         match self.work() {
             Work::Unary | Work::Stream | Work::Batch => Ok((Some(drive(url, load).await?), None)),
             Work::Mixed => {
                 let asking = questions(self.questions, year, false, load.time);
-                let (driven, answers) = mixed(url, load, asking).await?;
-                Ok((Some(driven), Some(answers)))
+                let (driven, asked) = mixed(url, load, asking).await?;
+                Ok((Some(driven), Some(asked)))
             }
             Work::Queries => {
                 let asking = Asking {
@@ -137,7 +137,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<(), Failure> {
         }
     }
     let load = args.load(seed, "m", Duration::try_from_secs_f64(args.seconds)?)?;
-    let (driven, answers) = args.put(&url, &load, year).await?;
+    let (driven, asked) = args.put(&url, &load, year).await?;
     match args.format {
         Format::Json => {
             let name = args.work().to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
@@ -148,13 +148,14 @@ pub(crate) async fn run(args: LoadArgs) -> Result<(), Failure> {
                 report["errors"] = json!(driven.errors);
                 report["not_sent"] = json!(driven.not_sent);
             }
-            match &answers {
-                Some(answers) if driven.is_some() => {
-                    report["queries"] = json!({});
-                    add(&mut report["queries"], "answers", answers);
+            if let Some(asked) = &asked {
+                let mut queries = json!({});
+                let part = if driven.is_some() { &mut queries } else { &mut report };
+                add(part, "answers", &asked.answers);
+                part["not_asked"] = json!(asked.not_asked);
+                if driven.is_some() {
+                    report["queries"] = queries;
                 }
-                Some(answers) => add(&mut report, "answers", answers),
-                None => {}
             }
             print(&report.to_string())?;
         }
@@ -166,8 +167,9 @@ pub(crate) async fn run(args: LoadArgs) -> Result<(), Failure> {
                     driven.refused, driven.errors, driven.not_sent
                 ))?;
             }
-            if let Some(answers) = &answers {
-                print(&said("answers", answers))?;
+            if let Some(asked) = &asked {
+                print(&said("answers", &asked.answers))?;
+                print(&format!("due and not asked {}", asked.not_asked))?;
             }
             print(&format!("seed {seed}"))?;
         }

@@ -2,8 +2,7 @@
 
 use crate::Failure;
 use crate::drive::{Driven, Load, drive};
-use crate::query::{Asking, QUESTIONS, ask};
-use crate::sample::Sample;
+use crate::query::{Asked, Asking, QUESTIONS, ask};
 use std::time::Duration;
 
 /// How many questions a second are asked unless something else is said.
@@ -25,8 +24,8 @@ pub(crate) fn questions(per_second: f64, year: i32, must_count: bool, time: Dura
     }
 }
 
-/// Sends and asks at the same time; what came of the events, and the answers.
-pub(crate) async fn mixed(url: &str, load: &Load, asking: Asking<'_>) -> Result<(Driven, Sample), Failure> {
-    let (driven, answers) = tokio::join!(drive(url, load), ask(url, asking));
-    Ok((driven?, answers?))
+/// Sends and asks at the same time; what came of the events, and of the questions.
+pub(crate) async fn mixed(url: &str, load: &Load, asking: Asking<'_>) -> Result<(Driven, Asked), Failure> {
+    let (driven, asked) = tokio::join!(drive(url, load), ask(url, asking));
+    Ok((driven?, asked?))
 }

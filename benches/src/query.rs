@@ -89,8 +89,15 @@ pub(crate) struct Asking<'a> {
     pub(crate) rate: Option<f64>,
 }
 
-/// Asks and waits for all answers. Any that fails, or that was due and not asked, is an error.
-pub(crate) async fn ask(url: &str, asking: Asking<'_>) -> Result<Sample, Failure> {
+/// What came of it.
+pub(crate) struct Asked {
+    pub(crate) answers: Sample,
+    /// Questions that were due and not asked, since those before took too long.
+    pub(crate) not_asked: u64,
+}
+
+/// Asks and waits for all answers; one that fails is an error.
+pub(crate) async fn ask(url: &str, asking: Asking<'_>) -> Result<Asked, Failure> {
     let channels = connect(url, asking.connections).await?;
     let mut workers = JoinSet::new();
     let started = Instant::now();
@@ -102,11 +109,13 @@ pub(crate) async fn ask(url: &str, asking: Asking<'_>) -> Result<Sample, Failure
         let requests = asking.questions.iter().map(|q| q.request(asking.year)).collect();
         workers.spawn(work(client, requests, number, asking.must_count, schedule));
     }
-    let mut all = Sample::new();
+    let mut all = Asked { answers: Sample::new(), not_asked: 0 };
     while let Some(one) = workers.join_next().await {
-        all.beside(&one??);
+        let one = one??;
+        all.answers.beside(&one.answers);
+        all.not_asked += one.not_asked;
     }
-    all.elapsed = started.elapsed();
+    all.answers.elapsed = started.elapsed();
     Ok(all)
 }
 
@@ -116,22 +125,19 @@ async fn work(
     first: usize,
     must_count: bool,
     mut schedule: Schedule,
-) -> Result<Sample, Failure> {
-    let mut sample = Sample::new();
+) -> Result<Asked, Failure> {
+    let mut answers = Sample::new();
     let mut turn = first;
     while let Some(due) = schedule.next().await {
         let request = requests[turn % requests.len()].clone();
         turn += 1;
         let answer = client.get_rates(request).await?.into_inner();
-        sample.call(1, due.elapsed());
+        answers.call(1, due.elapsed());
         if must_count && (answer.groups.is_empty() || answer.total.is_none_or(|t| t.cohort == 0)) {
             return Err(format!("{} counts nothing", answer.definition).into());
         }
     }
-    match schedule.left() {
-        0 => Ok(sample),
-        n => Err(format!("{n} questions were due and not asked: the server is too slow for this rate").into()),
-    }
+    Ok(Asked { answers, not_asked: schedule.left() })
 }
 
 /// What a replay found.

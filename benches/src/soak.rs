@@ -52,6 +52,8 @@ const FLAT_MEMORY: f64 = 1.1;
 struct Minute {
     receipts: Sample,
     answers: Sample,
+    /// Events and questions that were due and not made, since the server was too slow.
+    not_made: u64,
     /// Of the server, at its end, in bytes.
     resident: u64,
 }
@@ -108,11 +110,12 @@ pub(crate) fn run(runtime: &Runtime, args: &SoakArgs) -> Result<(), Failure> {
     let mut minutes: Vec<Minute> = Vec::new();
     for number in 0..lines {
         let load = load(format!("m{number}-"), Some(rate), time / lines);
-        let (driven, answers) =
+        let (driven, asked) =
             runtime.block_on(mixed(&server.url, &load, questions(args.questions, year, false, load.time)))?;
+        let not_made = driven.not_sent + asked.not_asked;
         let receipts = driven.clean()?;
         acknowledged += receipts.done;
-        let minute = Minute { receipts, answers, resident: server.resident()? };
+        let minute = Minute { receipts, answers: asked.answers, not_made, resident: server.resident()? };
         say(args.format, number, acknowledged, &minute)?;
         minutes.push(minute);
     }
@@ -146,6 +149,7 @@ fn say(format: Format, n: u32, acknowledged: u64, minute: &Minute) -> Result<(),
                 "max_ms": receipts.max_ms(),
                 "answers_per_s": answers.per_second(),
                 "answers_p99_ms": answers.quantile_ms(0.99),
+                "not_made": minute.not_made,
                 "resident_bytes": minute.resident,
             })
             .to_string(),
@@ -169,7 +173,10 @@ fn verdict(format: Format, minutes: &[Minute], acknowledged: u64, found: u64) ->
     let quarter = (minutes.len() / 4).max(1);
     let (first, last) = (Quarter::of(&minutes[..quarter])?, Quarter::of(&minutes[minutes.len() - quarter..])?);
     let (p99, memory) = (last.p99_ms / first.p99_ms, last.resident / first.resident);
-    let (flat_p99, flat_memory, whole) = (p99 <= FLAT_P99, memory <= FLAT_MEMORY, found == acknowledged);
+    let not_made: u64 = minutes.iter().map(|m| m.not_made).sum();
+    // What was never sent had no latency: whoever cannot keep up is not flat.
+    let flat_p99 = p99 <= FLAT_P99 && not_made == 0;
+    let (flat_memory, whole) = (memory <= FLAT_MEMORY, found == acknowledged);
     // Between the middles of the quarters.
     let events: u64 = minutes[quarter..].iter().map(|m| m.receipts.done).sum();
     let grown = (last.resident - first.resident).max(0.0) / events.max(1) as f64;
@@ -181,6 +188,7 @@ fn verdict(format: Format, minutes: &[Minute], acknowledged: u64, found: u64) ->
                 "last_quarter": sides(&last),
                 "p99_flat": flat_p99,
                 "memory_flat": flat_memory,
+                "not_made": not_made,
                 "grown_bytes_per_event": grown,
                 "acknowledged": acknowledged,
                 "in_the_log": found,
@@ -191,8 +199,8 @@ fn verdict(format: Format, minutes: &[Minute], acknowledged: u64, found: u64) ->
             let word = |flat| if flat { "flat" } else { "NOT flat" };
             let lost = if whole { "no event lost".to_owned() } else { format!("the log holds {found}: EVENTS LOST") };
             print(&format!(
-                "verdict: p99 {}: first quarter {} ms, last {} ms; memory {}: first {:.0} MB, last {:.0} MB, \
-                 {grown:.0} bytes an event; {} acknowledged, {lost}",
+                "verdict: p99 {}: first quarter {} ms, last {} ms, {not_made} calls due and not made; memory {}: \
+                 first {:.0} MB, last {:.0} MB, {grown:.0} bytes an event; {} acknowledged, {lost}",
                 word(flat_p99),
                 table::milliseconds(first.p99_ms),
                 table::milliseconds(last.p99_ms),
@@ -214,7 +222,7 @@ mod tests {
         let minute = |ms, resident| {
             let mut receipts = Sample::new();
             (0..100).for_each(|_| receipts.call(1, Duration::from_millis(ms)));
-            Minute { receipts, answers: Sample::new(), resident }
+            Minute { receipts, answers: Sample::new(), not_made: 0, resident }
         };
         let mut minutes: Vec<Minute> = (0..6).map(|_| minute(10, 1000)).collect();
         minutes.extend((0..2).map(|_| minute(last_ms, last_resident)));
@@ -228,5 +236,8 @@ mod tests {
         assert!(!passes(minutes(12, 1050), 799), "an event is lost");
         assert!(!passes(minutes(16, 1050), 800), "p99 has grown");
         assert!(!passes(minutes(12, 1200), 800), "memory has grown");
+        let mut behind = minutes(12, 1050);
+        behind[3].not_made = 1;
+        assert!(!passes(behind, 800), "an event was never sent");
     }
 }
