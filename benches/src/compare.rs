@@ -152,9 +152,10 @@ pub(crate) fn run(runtime: &Runtime, args: &CompareArgs) -> Result<(), Failure> 
             notes.disk_bytes as f64 / notes.records.max(1) as f64,
             notes.resident.map_or_else(|| "–".to_owned(), |r| table::per_second(r as f64 / dossiers as f64)),
         ),
-        "Where PostgreSQL is beside 64 in flight it has 64 connections: each carries one statement at a time."
-            .to_owned(),
     ];
+    if bench.rows.iter().any(|row| row.system == POSTGRES) {
+        said.push("PostgreSQL has a connection for each in flight: one carries one statement at a time.".to_owned());
+    }
     if bench.not_made > 0 {
         said.push(format!("Of the mixed work {} calls were due and not made: it was too much.", bench.not_made));
     }
