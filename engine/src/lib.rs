@@ -6,6 +6,7 @@
 pub mod bulk;
 pub mod calendar;
 mod clock;
+mod cores;
 pub mod directory;
 pub mod dossier;
 mod engine;

@@ -8,7 +8,7 @@ use super::writer::Decided;
 use super::{Health, Shared};
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
-use crate::views::{Register, Row};
+use crate::views::{Rows, Row};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,7 +28,7 @@ pub(super) struct Staged {
 
 /// Makes groups durable, one after the other.
 pub(super) struct Committer {
-    register: Register,
+    register: Rows,
     /// Writes snapshots, where there is a directory.
     keeper: Option<Keeper>,
     /// When the last record was recorded.
@@ -38,7 +38,7 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn new(register: Register, keeper: Option<Keeper>, recorded_at: Timestamp) -> Committer {
+    pub(super) fn new(register: Rows, keeper: Option<Keeper>, recorded_at: Timestamp) -> Committer {
         Committer { register, keeper, recorded_at, failed: None }
     }
 
@@ -80,7 +80,7 @@ impl Committer {
             self.register.set_rules(rules);
         }
         for (number, row) in &rows {
-            self.register.put(*number, row);
+            shared.put(&mut self.register, *number, row);
         }
         let position = shared.log.length();
         self.register.move_on(position);

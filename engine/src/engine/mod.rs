@@ -4,6 +4,7 @@
 //! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
 //! effect in every later query.
 
+mod codes;
 mod commit;
 mod dossiers;
 mod history;
@@ -19,9 +20,10 @@ use crate::record::{Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    Codes, FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery,
-    Page, RatesAnswer, RatesQuery, Register, Row, Slip, Views, obligations, slip, unit_within,
+    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery,
+    Page, RatesAnswer, RatesQuery, Rows, Row, Slip, Views, obligations, slip, unit_within,
 };
+use codes::Codes;
 use commit::{Committer, mark, poison};
 use snapshot::{Keeper, Mark, Snapshots};
 use std::collections::BTreeSet;
@@ -324,8 +326,16 @@ impl Shared {
         self.published().len()
     }
 
+    /// Brings a row into the register; `at` is its number if it has one.
+    pub(crate) fn put(&self, register: &mut Rows, at: Option<u32>, row: &Row) {
+        let number = register.put(at, row);
+        if at.is_none() {
+            self.codes.insert(&row.dossier.code, number);
+        }
+    }
+
     /// Shows readers the register as it is.
-    pub(crate) fn publish(&self, register: &Register) {
+    pub(crate) fn publish(&self, register: &Rows) {
         let views = Views::clone(register);
         let before = std::mem::replace(&mut *self.published.write().unwrap_or_else(PoisonError::into_inner), views);
         // What only they held is given back without the lock.
@@ -347,7 +357,7 @@ fn resume(
     log: &Log,
     snapshots: Option<&mut Snapshots>,
     home: Zone,
-) -> Result<Option<(Register, Mark)>, OpenError> {
+) -> Result<Option<(Rows, Mark)>, OpenError> {
     let Some(snapshots) = snapshots else { return Ok(None) };
     let Some(found) = snapshots.find() else { return Ok(None) };
     let mark = found.mark;
@@ -459,7 +469,7 @@ impl Engine {
         let (register, unchecked) = match resume(&mut writer, &log, snapshots.as_mut(), zone)? {
             Some((register, mark)) => (register, Some(mark)),
             None => {
-                let mut register = Register::new(zone);
+                let mut register = Rows::new(zone);
                 register.set_rules(writer.rules());
                 (register, None)
             }
@@ -467,7 +477,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             log,
             published: RwLock::new(Views::clone(&register)),
-            codes: register.codes(),
+            codes: Codes::of(&register),
             clock: options.clock,
             home: zone,
             queued: AtomicUsize::new(0),

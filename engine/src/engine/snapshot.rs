@@ -10,10 +10,11 @@
 //! names every file with its checksum, so that a snapshot is there whole or not at all. It says nothing that the log does
 //! not hold: the head is made durable before it. All integers are little-endian.
 
+use crate::cores;
 use crate::log::{Digest, LogError, sync_directory};
 use crate::rules::Rulebook;
 use crate::time::{Timestamp, Zone};
-use crate::views::{Register, StoredSegment, Views};
+use crate::views::{Rows, StoredSegment, Views};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -95,10 +96,10 @@ impl Snapshots {
     }
 
     /// The register that a snapshot holds; `rules` are those in force at its position.
-    pub(super) fn load(&mut self, found: Found, home: Zone, rules: &Arc<Rulebook>) -> Option<Register> {
+    pub(super) fn load(&mut self, found: Found, home: Zone, rules: &Arc<Rulebook>) -> Option<Rows> {
         let Found { mark, keys, segments, .. } = found;
         let register = read_segments(&self.folder, &segments)
-            .and_then(|rows| Register::read(home, mark.position, rules, &keys, rows));
+            .and_then(|rows| Rows::read(home, mark.position, rules, &keys, rows));
         if register.is_none() {
             tracing::warn!("the snapshot is damaged: the log is replayed from its beginning");
             return None;
@@ -166,24 +167,15 @@ fn read_segments(folder: &Path, segments: &[Stored]) -> Option<Vec<StoredSegment
         let whole = bytes.len() as u64 == stored.length && crc32fast::hash(&bytes) == stored.crc;
         whole.then(|| StoredSegment::read(&bytes)).flatten()
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let part = segments.len().div_ceil(cores).max(1);
-    std::thread::scope(|scope| {
-        let numbered: Vec<(usize, &Stored)> = segments.iter().enumerate().collect();
-        let threads: Vec<_> = numbered
-            .chunks(part)
-            .map(|part| {
-                let part = part.to_vec();
-                scope.spawn(move || part.into_iter().map(read).collect::<Option<Vec<_>>>())
-            })
-            .collect();
-        let mut all = Vec::with_capacity(segments.len());
-        for thread in threads {
-            // A panic while reading is a defect of the reading; the log is still whole.
-            all.extend(thread.join().ok()??);
-        }
-        Some(all)
-    })
+    let numbered: Vec<(usize, &Stored)> = segments.iter().enumerate().collect();
+    let all = cores::fold(
+        &numbered,
+        1,
+        Vec::new,
+        |all, part| all.push(read(*part)),
+        |all: &mut Vec<Option<StoredSegment>>, more| all.extend(more),
+    );
+    all.into_iter().collect()
 }
 
 fn write_views(

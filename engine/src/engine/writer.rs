@@ -13,7 +13,7 @@ use crate::log::LogError;
 use crate::record::{Logged, Record, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
-use crate::views::{Register, Row, Views};
+use crate::views::{Rows, Row, Views};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -223,7 +223,7 @@ impl Writer {
     pub(super) fn apply_replayed(&mut self, replay: &mut Replay, shared: &Shared) {
         for code in replay.touched.drain(..) {
             if let Some((number, row)) = self.refold(&code) {
-                replay.register.put(number, &row);
+                shared.put(&mut replay.register, number, &row);
             }
         }
         replay.register.move_on(self.next);
@@ -232,7 +232,7 @@ impl Writer {
     }
 
     /// Ends the replay.
-    pub(super) fn replayed(&mut self, mut replay: Replay, shared: &Shared) -> Register {
+    pub(super) fn replayed(&mut self, mut replay: Replay, shared: &Shared) -> Rows {
         self.shared_rules = Arc::new(self.rules.clone());
         replay.register.set_rules(self.rules());
         self.apply_replayed(&mut replay, shared);
@@ -533,12 +533,12 @@ const REPLAYED_AT_ONCE: usize = 4096;
 
 /// A replay of the log at start-up.
 pub(super) struct Replay {
-    pub(super) register: Register,
+    pub(super) register: Rows,
     touched: Vec<Code>,
 }
 
 impl Replay {
-    pub(super) fn into(register: Register) -> Replay {
+    pub(super) fn into(register: Rows) -> Replay {
         Replay { register, touched: Vec::new() }
     }
 }

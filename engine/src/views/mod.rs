@@ -33,7 +33,8 @@ pub use slip::{Held, Slip, SlipStep, StepResult, slip};
 pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetYear, TargetsAnswer, met, no_data};
 
 pub use register::Register;
-pub(crate) use register::{Codes, Standing};
+pub(crate) use index::Index;
+pub(crate) use register::{Rows, Standing};
 pub(crate) use table::StoredSegment;
 pub(crate) use tale::tag;
 

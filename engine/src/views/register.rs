@@ -1,8 +1,8 @@
 //! The register: all rows as the writer keeps them, from which readers get [`Views`].
 //!
 //! Only here do rows change. What is published is a clone of the views, which shares everything with the register until a
-//! chunk is written again; so a question is answered as of one position, however long it takes, and holds up nobody. The
-//! index of codes is shared with readers as it is: a row that it knows and the views do not yet is none to them.
+//! chunk is written again; so a question is answered as of one position, however long it takes, and holds up nobody. Which
+//! row a code has is not told here but by an [`Index`], which the engine shares with its readers; a [`Register`] has both.
 
 use super::index::Index;
 use super::line::Line;
@@ -14,16 +14,15 @@ use crate::rules::{Pinned, Rulebook};
 use crate::time::Zone;
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-/// All dossiers, as they are now.
-pub struct Register {
+/// All dossiers, as they are now, by their rows.
+pub(crate) struct Rows {
     views: Views,
     numbers: HashMap<Code, u32>,
     kins: HashMap<([u32; 4], u32), u32>,
     /// The rules that dossiers follow, each once.
     pinned: Vec<Arc<Pinned>>,
-    index: Arc<RwLock<Index>>,
     /// Where tales are made.
     tale: Vec<u8>,
 }
@@ -44,7 +43,7 @@ pub(crate) struct Standing {
     pub(crate) known: Option<Known>,
 }
 
-impl Deref for Register {
+impl Deref for Rows {
     type Target = Views;
 
     fn deref(&self) -> &Views {
@@ -52,50 +51,34 @@ impl Deref for Register {
     }
 }
 
-impl Register {
+impl Rows {
     /// No dossiers; `home` is the zone of the data directory.
-    #[must_use]
-    pub fn new(home: Zone) -> Register {
-        Register {
+    pub(crate) fn new(home: Zone) -> Rows {
+        Rows {
             views: Views::new(home),
             numbers: HashMap::new(),
             kins: HashMap::new(),
             pinned: Vec::new(),
-            index: Arc::new(RwLock::new(Index::new())),
             tale: Vec::new(),
         }
     }
 
     /// Takes over the rules as they are at the position that the rows of a group move on to.
-    pub fn set_rules(&mut self, rules: Arc<Rulebook>) {
+    pub(crate) fn set_rules(&mut self, rules: Arc<Rulebook>) {
         self.views.rules = rules;
     }
 
     /// Moves on to a position: all rows that changed by then are in.
-    pub fn move_on(&mut self, position: u64) {
+    pub(crate) fn move_on(&mut self, position: u64) {
         self.views.position = position;
         // What changes from here on is not in what is stored of this position.
         self.views.table.stamp(position);
     }
 
-    /// Replaces the rows of these dossiers, which are known or not, and moves on to `position`.
-    pub fn apply(&mut self, position: u64, rows: Vec<Row>) {
-        for row in rows {
-            let at = self.find(&row.dossier.code);
-            self.put(at, &row);
-        }
-        self.move_on(position);
-    }
-
     /// Replaces a row, or adds one where there is none; returns its number.
     pub(crate) fn put(&mut self, at: Option<u32>, row: &Row) -> u32 {
         let code = &row.dossier.code;
-        let at = at.unwrap_or_else(|| {
-            let at = self.views.table.push(code);
-            // One place is written at a time: a lock that a panic poisoned guards a whole index.
-            self.index.write().unwrap_or_else(PoisonError::into_inner).insert(code, at);
-            at
-        });
+        let at = at.unwrap_or_else(|| self.views.table.push(code));
         let kin = self.kin(at, row);
         let mut tale = std::mem::take(&mut self.tale);
         let Line { cells, span } = Line::of(row, kin, &self.views.home, self.views.days, &mut tale);
@@ -144,13 +127,7 @@ impl Register {
 
     /// Adds segments of a snapshot.
     pub(super) fn add_segments(&mut self, segments: Vec<StoredSegment>) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for segment in segments {
-            self.views.table.read_segment(segment);
-        }
-        for (chunk, first) in self.views.table.chunks().zip((0..).step_by(CHUNK)) {
-            chunk.each_code(|slot, code| index.insert(code, first + u32::try_from(slot).unwrap_or(u32::MAX)));
-        }
+        segments.into_iter().for_each(|segment| self.views.table.read_segment(segment));
     }
 
     /// Adds keys and rules of a snapshot, in their order.
@@ -169,43 +146,61 @@ impl Register {
         self.numbers.insert(Arc::clone(code), number);
         number
     }
+}
 
-    /// From codes to rows, for readers.
-    pub(crate) fn codes(&self) -> Codes {
-        Codes(Arc::clone(&self.index))
-    }
+/// All dossiers, as they are now, by their codes: for whoever folds a log in one go.
+pub struct Register {
+    rows: Rows,
+    index: Index,
+}
 
-    fn find(&self, code: &str) -> Option<u32> {
-        self.codes().find(&self.views, code)
+impl Deref for Register {
+    type Target = Views;
+
+    fn deref(&self) -> &Views {
+        &self.rows
     }
 }
 
-/// From codes to rows.
-#[derive(Clone)]
-pub(crate) struct Codes(Arc<RwLock<Index>>);
-
-impl Codes {
-    fn candidates(&self, code: &str) -> std::vec::IntoIter<u32> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).candidates(code)
+impl Register {
+    /// No dossiers; `home` is the zone of the data directory.
+    #[must_use]
+    pub fn new(home: Zone) -> Register {
+        Register { rows: Rows::new(home), index: Index::new() }
     }
 
-    /// The row of a code in these views.
-    pub(crate) fn find(&self, views: &Views, code: &str) -> Option<u32> {
-        self.candidates(code).find(|row| views.sight(*row).is_some_and(|sight| *sight.code() == *code))
+    /// Takes over the rules as they are at the position that the rows of a group move on to.
+    pub fn set_rules(&mut self, rules: Arc<Rulebook>) {
+        self.rows.set_rules(rules);
     }
 
-    /// The row of a code that is known to have one.
-    pub(crate) fn find_known(&self, views: &Views, code: &str) -> Option<u32> {
-        let mut candidates = self.candidates(code);
-        match (candidates.next(), candidates.next()) {
-            (only, None) => only.filter(|row| (*row as usize) < views.len()),
-            // Two codes of one hash are told apart by reading them.
-            _ => self.find(views, code),
+    /// Replaces the rows of these dossiers, which are known or not, and moves on to `position`.
+    pub fn apply(&mut self, position: u64, rows: Vec<Row>) {
+        for row in rows {
+            let code = &row.dossier.code;
+            let at = self.rows.which(code, self.index.candidates(code));
+            let number = self.rows.put(at, &row);
+            if at.is_none() {
+                self.index.insert(code, number);
+            }
         }
+        self.rows.move_on(position);
     }
 }
 
 impl Views {
+    /// Which of these rows is that of a code.
+    pub(crate) fn which(&self, code: &str, mut candidates: impl Iterator<Item = u32>) -> Option<u32> {
+        candidates.find(|row| self.sight(*row).is_some_and(|sight| *sight.code() == *code))
+    }
+
+    /// Hands each row's code to `each`, with its number.
+    pub(crate) fn each_code(&self, mut each: impl FnMut(u32, &str)) {
+        for (chunk, first) in self.table.chunks().zip((0..).step_by(CHUNK)) {
+            chunk.each_code(|slot, code| each(first + u32::try_from(slot).unwrap_or(u32::MAX), code));
+        }
+    }
+
     /// What is known of the dossier of a row.
     pub(crate) fn standing(&self, row: u32) -> Option<Standing> {
         let sight = self.sight(row)?;

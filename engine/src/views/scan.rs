@@ -5,45 +5,22 @@ use super::line::{FOLDED, RECEIVED};
 use super::obligation::{Owed, owed_by};
 use super::table::Chunk;
 use super::{Sight, Views, tale};
+use crate::cores;
 use crate::dossier::Timeline;
 use crate::rules::{ComparedBy, Definition, Judged};
 use crate::time::Timestamp;
 
-/// How many chunks a thread must have to be worth starting.
-const CHUNKS_PER_THREAD: usize = 96;
+/// How many chunks a core must have to be worth a thread.
+const LEAST_CHUNKS: usize = 96;
 
-/// Folds chunks into one value for each thread and merges those. Every chunk is seen once; in which order is left open.
+/// Folds chunks into one value for each core and merges those.
 pub(super) fn over<T: Send>(
     chunks: &[&Chunk],
     make: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, &Chunk) + Sync,
-    mut merge: impl FnMut(&mut T, T),
+    merge: impl FnMut(&mut T, T),
 ) -> T {
-    let fold = |part: &[&Chunk]| {
-        let mut value = make();
-        for chunk in part {
-            each(&mut value, chunk);
-        }
-        value
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(chunks.len() / CHUNKS_PER_THREAD).max(1);
-    if threads == 1 {
-        return fold(chunks);
-    }
-    let (mine, others) = chunks.split_at(chunks.len() / threads);
-    std::thread::scope(|scope| {
-        let size = others.len().div_ceil(threads - 1);
-        let running: Vec<_> = others.chunks(size).map(|part| scope.spawn(|| fold(part))).collect();
-        let mut value = fold(mine);
-        for thread in running {
-            match thread.join() {
-                Ok(part) => merge(&mut value, part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        value
-    })
+    cores::fold(chunks, LEAST_CHUNKS, make, |value, chunk| each(value, chunk), merge)
 }
 
 /// How the rows of a question become facts.

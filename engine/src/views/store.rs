@@ -4,7 +4,7 @@
 //! explains itself; it reads or it does not.
 
 use super::line::{FOLDED, RINGS};
-use super::register::Register;
+use super::register::Rows;
 use super::table::{Bytes, Stored, StoredSegment};
 use super::{Kin, Sight, Views};
 use crate::dossier::{Act, Code};
@@ -66,16 +66,16 @@ impl Sight<'_> {
     }
 }
 
-impl Register {
-    /// A register from the bytes of a snapshot; `rules` are those in force at its position.
+impl Rows {
+    /// All rows from the bytes of a snapshot; `rules` are those in force at its position.
     pub(crate) fn read(
         home: Zone,
         position: u64,
         rules: &Arc<Rulebook>,
         keys: &[u8],
         segments: Vec<StoredSegment>,
-    ) -> Option<Register> {
-        let mut register = Register::new(home);
+    ) -> Option<Rows> {
+        let mut register = Rows::new(home);
         register.set_rules(Arc::clone(rules));
         let mut stored = Stored(keys);
         let text = |stored: &mut Stored<'_>| Some(Code::from(std::str::from_utf8(stored.bytes()?).ok()?));

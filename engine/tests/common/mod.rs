@@ -16,6 +16,7 @@ use dunghen_engine::rules::{
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Register, Row};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -256,6 +257,18 @@ pub(crate) fn recount(records: &[Record]) -> Register {
     let rows = dossiers.into_values().map(|d| Row::new(Arc::new(d), &HOME)).collect();
     views.apply(records.len() as u64, rows);
     views
+}
+
+/// So many cases, from a seed that is fixed unless the environment names another.
+pub(crate) fn config(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let rng_seed = match std::env::var_os("PROPTEST_RNG_SEED") {
+        Some(_) => default.rng_seed,
+        None => RngSeed::Fixed(20_250_910),
+    };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
+    // A failing history prints itself whole, so nothing needs to be kept beside this file.
+    ProptestConfig { cases, rng_seed, failure_persistence: None, max_shrink_iters: 4000, ..default }
 }
 
 /// Numbers that look random and are the same in every run (splitmix64).
