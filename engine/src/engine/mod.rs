@@ -11,7 +11,7 @@ use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
-use crate::record::{Logged, Record};
+use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
@@ -348,8 +348,9 @@ impl Engine {
             }
         }
         let mut writer = Writer::new(rules);
+        let mut decoder = Decoder::new();
         let log = Log::open(home, genesis, |position, bytes| {
-            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+            let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
             writer.replay(&logged).map_err(|what| LogError::Damaged { position, what })
         })?;
         let guard = Guard::new(&*options.clock);
@@ -622,15 +623,17 @@ impl Engine {
             let records = positions.into_iter().map(|p| self.read(p).map(Logged::Event));
             return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))));
         }
-        let records = self
-            .shared
-            .log
-            .read(filter.from)
-            .take_while(move |r| r.as_ref().map_or(true, |(position, _)| *position < to))
-            .map(|r| {
-                let (position, bytes) = r?;
-                Logged::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
-            });
+        let (from, mut decoder) = (filter.from, Decoder::new());
+        let frames = self.shared.log.frames(from);
+        let frames = frames.take_while(move |f| f.as_ref().map_or(true, |held| held.first() < to));
+        let records = frames.flat_map(move |held| match held {
+            Ok(held) => {
+                let wanted = held.iter().filter(|(position, _)| (from..to).contains(position));
+                let damaged = |position, what| LogError::Damaged { position, what };
+                wanted.map(|(p, bytes)| decoder.decode(p, bytes).map_err(|e| damaged(p, e.what))).collect()
+            }
+            Err(e) => vec![Err(e)],
+        });
         Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))))
     }
 

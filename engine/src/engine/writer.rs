@@ -9,7 +9,8 @@ use crate::clock::Guard;
 use crate::dossier::{
     Code, Command, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
 };
-use crate::record::{Logged, Record, RuleRecord};
+use crate::log::Records;
+use crate::record::{Logged, Record, RecordRef, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
 use crate::views::{Row, Views};
@@ -94,7 +95,7 @@ fn receipt_again(index: usize, entry: &Entry) -> Receipt {
 struct Group {
     now: Timestamp,
     first: u64,
-    records: Vec<Vec<u8>>,
+    records: Records,
     touched: HashSet<Code>,
     /// Whether rules are among them.
     rules: bool,
@@ -208,17 +209,17 @@ impl Writer {
         let code = &proposal.statement.dossier;
         let previous = self.slots.get(code).and_then(|s| s.dossier.last_position());
         let dossier_version = self.evolve(proposal, position, group.now);
-        let record = Record {
+        let record = RecordRef {
             position,
             recorded_at: group.now,
             dossier_version,
             previous,
-            author: author.clone(),
+            author,
             flags: proposal.flags,
             reckoned: proposal.reckoned,
-            statement: proposal.statement.clone(),
+            statement: &proposal.statement,
         };
-        group.records.push(record.encode());
+        group.records.push(|out| record.encode(out));
         group.touched.insert(code.clone());
         Receipt {
             event_id: proposal.statement.event_id,
@@ -319,7 +320,7 @@ impl Writer {
                 author: author.clone(),
                 publication: publication.clone(),
             };
-            group.records.push(record.encode());
+            group.records.push(|out| out.extend_from_slice(&record.encode()));
             group.rules = true;
             let number = self.rules.add(fit, Some(position));
             published.push(Published { kind, code, number, position: Some(position), duplicate: false });
@@ -414,7 +415,7 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
 fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(), String> {
     let now = shared.clock.now().max(writer.last_recorded);
     let mut group =
-        Group { now, first: shared.log.length(), records: Vec::new(), touched: HashSet::new(), rules: false };
+        Group { now, first: shared.log.next(), records: Records::new(), touched: HashSet::new(), rules: false };
     let mut rows = HashMap::new();
     let decided: Vec<_> = jobs
         .into_iter()
@@ -432,7 +433,8 @@ fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(
     writer.ring(&mut group, &mut rows);
     if !group.records.is_empty() {
         writer.last_recorded = now;
-        if let Err(e) = shared.log.append(&group.records) {
+        let appended = shared.log.pack(&group.records).and_then(|packed| shared.log.commit(&packed));
+        if let Err(e) = appended {
             let why = e.to_string();
             // Before the refusals, so that nobody who was refused still finds the engine serving.
             poison(shared, &why);
