@@ -4,6 +4,7 @@
 //! `dunghen simulate --into DIRECTORY` makes) and takes them through every step in memory. Time of the processor is counted,
 //! and of several rounds the best: others may use the machine. It knows nothing of disks.
 
+use dunghen_engine::dossier::fingerprint;
 use dunghen_engine::log::{EventLog, Log, LogError, MemoryLog, Records, SledLog, genesis};
 use dunghen_engine::record::{Decoder, Record};
 use rustix::time::{ClockId, clock_gettime};
@@ -69,13 +70,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
     println!("encode {encode:.0} ns");
+    let groups: Vec<Records> = encoded.chunks(1000).map(|group| group.iter().collect()).collect();
     let decode = best(n, || {
         let mut decoder = Decoder::new();
-        for (record, bytes) in records.iter().zip(&encoded) {
-            assert!(decoder.decode(record.position, bytes).is_ok());
+        for (position, bytes) in (records[0].position..).zip(groups.iter().flat_map(Records::iter)) {
+            assert!(decoder.decode(position, bytes).is_ok());
         }
     });
     println!("decode {decode:.0} ns");
+    let compare = best(n, || {
+        let all = records.iter().map(|r| fingerprint(&r.statement)).fold(0, |all, one| all ^ one);
+        assert_ne!(all, 0);
+    });
+    println!("fingerprint {compare:.0} ns");
     for size in GROUPS {
         let groups: Vec<Records> = encoded.chunks(size).map(|group| group.iter().collect()).collect();
         let mut home = Arc::new(MemoryLog::new(genesis("bytes")));

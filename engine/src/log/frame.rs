@@ -276,6 +276,41 @@ mod tests {
         assert_eq!(frame.previous, genesis("golden"));
     }
 
+    /// Records as they are stored: those of the golden file of records.
+    fn golden_records() -> Vec<Vec<u8>> {
+        let lines = include_str!("../../golden/record-v1.hex").lines();
+        lines.map(|line| unhex(line.split_once(' ').expect("position and bytes").1)).collect()
+    }
+
+    #[test]
+    #[ignore = "made the golden file once; making it anew would forget what is stored in the field"]
+    fn make_golden_frame_with_dictionary() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/frame-v1-dictionary.hex");
+        assert!(!std::path::Path::new(path).exists(), "{path} is there");
+        let before = Tip { length: 1000, digest: genesis("golden") };
+        let packed = Packer::new().expect("zstd").pack(&golden_records().iter().collect(), before).expect("packed");
+        let hex: String = packed.frames()[0].1.iter().map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(path, hex + "\n").expect("written");
+    }
+
+    /// Frames that name the first dictionary are read for ever, too.
+    #[test]
+    fn golden_frame_with_dictionary() {
+        let bytes = unhex(include_str!("../../golden/frame-v1-dictionary.hex"));
+        assert_eq!(bytes[..4], [VERSION, ZSTD_WITH_DICTIONARY, 1, 0]);
+        let frame = open(1000, &bytes).expect("golden frame");
+        assert!(frame.records.iter().eq((1000..).zip(golden_records().iter().map(Vec::as_slice))));
+        assert_eq!(frame.previous, genesis("golden"));
+    }
+
+    /// A dictionary that changed could not read what names it; a better one gets the next number.
+    #[test]
+    fn a_dictionary_never_changes() {
+        let sum = unhex("58e3fc6479133496d1c18f267fda93287fc25d67c4b56fd4f1868508ffbd18c1");
+        assert_eq!(Sha256::digest(DICTIONARY_1).to_vec(), sum);
+        assert!(include_str!("../../dictionaries/README.md").contains("`58e3fc64"), "the page tells the same");
+    }
+
     #[test]
     fn every_flipped_bit_is_noticed() {
         let records: Vec<Vec<u8>> = (0..20_u8).map(|i| vec![i; 40]).collect();

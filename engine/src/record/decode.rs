@@ -1,9 +1,9 @@
 //! Reads the stored bytes of events by hand, as the engine writes them; everything else goes the generated code's way.
 //!
-//! [`Decoder`] knows only what [`super::encode`] makes: fields in the order of their numbers, none twice, none unknown, no
+//! [`Decoder`] knows only what `encode` makes: fields in the order of their numbers, none twice, none unknown, and no
 //! correction. Whatever is unusual, be it damaged, of a later version or only rare, is left to the generated code, which
-//! alone decides whether it can be read and what is wrong if not. So the two cannot disagree but about the usual, and a
-//! test holds them against each other there. Codes that come again and again (units, desks, procedures) are made once.
+//! alone decides whether it can be read, and what is wrong if not. So the two cannot disagree but about the usual, and
+//! there a test holds them against each other. Codes that come again and again (units, desks, procedures) are made once.
 
 use super::{Logged, Record, Unreadable};
 use crate::dossier::{ApplicantKind, Event, Flags, Outcome, Reckoned, Statement};
@@ -12,14 +12,30 @@ use crate::time::{Date, Due, Timestamp};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many codes are remembered at most, a power of two. A province has some hundred units, desks and officers.
-const REMEMBERED: usize = 4096;
+/// How many codes are remembered at most: 2 to the power of so much. A province has some hundred units, desks and
+/// officers.
+const REMEMBERED_BITS: u32 = 12;
 
 /// Reads records, one after the other.
 #[derive(Debug)]
 pub struct Decoder {
     /// The newest code of each hash; none at all if codes are not remembered.
-    codes: Vec<Option<Code>>,
+    codes: Vec<Option<Remembered>>,
+}
+
+/// A code, and what tells it from others without a look at it.
+#[derive(Clone, Debug)]
+struct Remembered {
+    ends: Ends,
+    code: Code,
+}
+
+/// The length of a code and both its ends: of one of up to 16 bytes that is all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    length: usize,
+    head: u64,
+    tail: u64,
 }
 
 impl Default for Decoder {
@@ -32,7 +48,7 @@ impl Decoder {
     /// For many records: remembers the codes it made.
     #[must_use]
     pub fn new() -> Decoder {
-        Decoder { codes: vec![None; REMEMBERED] }
+        Decoder { codes: vec![None; 1 << REMEMBERED_BITS] }
     }
 
     /// For one record.
@@ -52,169 +68,80 @@ impl Decoder {
     }
 
     pub(super) fn usual(&mut self, position: u64, bytes: &[u8]) -> Result<Record, Unusual> {
-        let (mut recorded_at, mut occurred_at) = (0, 0);
-        let (mut event_id, mut dossier) = (None, None);
-        let (mut dossier_version, mut distance, mut flags) = (0, 0, 0);
-        let (mut desk, mut actor, mut author) = (None, None, None);
-        let mut reckoned = Reckoned::default();
-        let mut event = None;
-        let mut fields = Fields::of(bytes);
-        while let Some(field) = fields.next()? {
-            match field {
-                (1, Value::Number(n)) => recorded_at = n as i64,
-                (2, Value::Bytes(b)) => event_id = Some(Uuid::from_slice(b).map_err(|_| Unusual)?),
-                (3, Value::Bytes(b)) => dossier = Some(new_code(b)?),
-                (4, Value::Number(n)) => dossier_version = narrow(n)?,
-                (5, Value::Number(n)) => distance = n,
-                (6, Value::Number(n)) => occurred_at = n as i64,
-                (7, Value::Bytes(b)) => desk = self.said(b)?,
-                (8, Value::Bytes(b)) => actor = self.said(b)?,
-                (9, Value::Bytes(b)) => author = Some(self.code(b)?),
-                (10, Value::Number(n)) => flags = narrow(n)?,
-                (11, Value::Bytes(b)) => reckoned.due = due(b)?,
-                (12, Value::Number(n)) => reckoned.clock_stops = n != 0,
-                (kind, Value::Bytes(b)) => event = Some(self.event(kind, b)?),
-                _ => return Err(Unusual),
-            }
-        }
-        let previous = match distance {
+        let mut fields = Fields { rest: bytes };
+        let recorded_at = Timestamp(fields.signed(1)?);
+        let event_id = Uuid::from_slice(fields.bytes(2)?).map_err(|_| Unusual)?;
+        // Hardly any two that follow each other are of one dossier.
+        let dossier = new_code(fields.bytes(3)?)?;
+        let dossier_version = fields.narrow(4)?;
+        let previous = match fields.number(5)? {
             0 => None,
             distance => Some(position.checked_sub(distance).ok_or(Unusual)?),
         };
-        let author = match author {
-            Some(author) => author,
-            None => self.code(b"")?,
-        };
-        Ok(Record {
-            position,
-            recorded_at: Timestamp(recorded_at),
-            dossier_version,
-            previous,
-            author,
-            flags: Flags(flags),
-            reckoned,
-            statement: Statement {
-                event_id: event_id.ok_or(Unusual)?,
-                dossier: dossier.ok_or(Unusual)?,
-                occurred_at: Timestamp(occurred_at),
-                desk,
-                actor,
-                event: event.ok_or(Unusual)?,
-            },
-        })
+        let occurred_at = Timestamp(fields.signed(6)?);
+        let desk = self.said(fields.bytes(7)?)?;
+        let actor = self.said(fields.bytes(8)?)?;
+        let author = self.code(fields.bytes(9)?)?;
+        let flags = Flags(fields.narrow(10)?);
+        let reckoned = Reckoned { due: due(fields.bytes(11)?)?, clock_stops: fields.number(12)? != 0 };
+        let (kind, event) = fields.message()?;
+        fields.end()?;
+        let event = self.event(kind, event)?;
+        let statement = Statement { event_id, dossier, occurred_at, desk, actor, event };
+        Ok(Record { position, recorded_at, dossier_version, previous, author, flags, reckoned, statement })
     }
 
-    fn event(&mut self, kind: u32, bytes: &[u8]) -> Result<Event, Unusual> {
-        let mut fields = Fields::of(bytes);
-        Ok(match kind {
-            20 => {
-                let (mut unit, mut procedure, mut field, mut channel) = (None, None, None, None);
-                let (mut promise, mut applicant_kind) = (None, None);
-                while let Some(next) = fields.next()? {
-                    match next {
-                        (1, Value::Bytes(b)) => unit = Some(self.code(b)?),
-                        (2, Value::Bytes(b)) => procedure = self.said(b)?,
-                        (3, Value::Bytes(b)) => field = self.said(b)?,
-                        (4, Value::Bytes(b)) => channel = self.said(b)?,
-                        (5, Value::Bytes(b)) => promise = due(b)?,
-                        (6, Value::Number(1)) => applicant_kind = Some(ApplicantKind::Citizen),
-                        (6, Value::Number(2)) => applicant_kind = Some(ApplicantKind::Enterprise),
-                        (6, Value::Number(3)) => applicant_kind = Some(ApplicantKind::Agency),
-                        (6, Value::Number(4)) => applicant_kind = Some(ApplicantKind::Other),
-                        _ => return Err(Unusual),
-                    }
-                }
-                let unit = unit.ok_or(Unusual)?;
-                Event::Received { unit, procedure, field, channel, due: promise, applicant_kind }
-            }
-            21 => {
-                let [unit, reason_code] = self.texts(fields)?;
-                Event::Rejected { unit, reason_code }
-            }
-            22 => {
-                let (mut to_unit, mut step_due) = (None, None);
-                while let Some(next) = fields.next()? {
-                    match next {
-                        (1, Value::Bytes(b)) => to_unit = Some(self.code(b)?),
-                        (2, Value::Bytes(b)) => step_due = due(b)?,
-                        _ => return Err(Unusual),
-                    }
-                }
-                Event::Forwarded { to_unit: to_unit.ok_or(Unusual)?, step_due }
-            }
-            23 => {
-                let (mut items, mut reason_code) = (Vec::new(), None);
-                while let Some(next) = fields.next_of_list(1)? {
-                    match next {
-                        (1, Value::Bytes(b)) => items.push(self.code(b)?),
-                        (2, Value::Bytes(b)) => reason_code = self.said(b)?,
-                        _ => return Err(Unusual),
-                    }
-                }
-                Event::SupplementRequested { items, reason_code }
-            }
-            24 => Event::Supplemented { due: only_due(fields)? },
-            25 => match only_number(fields)? {
-                n @ (0 | 1) => Event::PaymentRequested { stops_clock: n == 1 },
-                _ => return Err(Unusual),
+    fn event(&mut self, kind: u64, bytes: &[u8]) -> Result<Event, Unusual> {
+        let mut fields = Fields { rest: bytes };
+        let event = match kind {
+            20 => Event::Received {
+                unit: self.code(fields.bytes(1)?)?,
+                procedure: self.said(fields.bytes(2)?)?,
+                field: self.said(fields.bytes(3)?)?,
+                channel: self.said(fields.bytes(4)?)?,
+                due: due(fields.bytes(5)?)?,
+                applicant_kind: match fields.number(6)? {
+                    0 => None,
+                    1 => Some(ApplicantKind::Citizen),
+                    2 => Some(ApplicantKind::Enterprise),
+                    3 => Some(ApplicantKind::Agency),
+                    4 => Some(ApplicantKind::Other),
+                    _ => return Err(Unusual),
+                },
             },
-            26 => Event::Paid { due: only_due(fields)? },
-            27 => match only_number(fields)? {
+            21 => Event::Rejected { unit: self.said(fields.bytes(1)?)?, reason_code: self.said(fields.bytes(2)?)? },
+            22 => Event::Forwarded { to_unit: self.code(fields.bytes(1)?)?, step_due: due(fields.bytes(2)?)? },
+            23 => {
+                let mut items = Vec::new();
+                while let Some(item) = fields.element(1)? {
+                    items.push(self.code(item)?);
+                }
+                Event::SupplementRequested { items, reason_code: self.said(fields.bytes(2)?)? }
+            }
+            24 => Event::Supplemented { due: due(fields.bytes(1)?)? },
+            25 => Event::PaymentRequested { stops_clock: fields.number(1)? != 0 },
+            26 => Event::Paid { due: due(fields.bytes(1)?)? },
+            27 => match fields.number(1)? {
                 0 | 1 => Event::Processed { outcome: Outcome::Granted },
                 2 => Event::Processed { outcome: Outcome::Refused },
                 _ => return Err(Unusual),
             },
-            28 => {
-                let (mut promise, mut passed) = (0, None);
-                while let Some(next) = fields.next()? {
-                    match next {
-                        (1, Value::Number(n)) => promise = narrow(n)?,
-                        (2, Value::Bytes(b)) => passed = due(b)?,
-                        _ => return Err(Unusual),
-                    }
-                }
-                Event::Late { promise, due: passed.ok_or(Unusual)? }
-            }
-            29 => {
-                let (mut letter_number, mut reason_code, mut signer, mut sent_via) = (None, None, None, None);
-                let mut new_due = None;
-                while let Some(next) = fields.next()? {
-                    match next {
-                        // Hardly any two are the same.
-                        (1, Value::Bytes(b)) => letter_number = Some(new_code(b)?).filter(|n| !n.is_empty()),
-                        (2, Value::Bytes(b)) => reason_code = self.said(b)?,
-                        (3, Value::Bytes(b)) => signer = self.said(b)?,
-                        (4, Value::Bytes(b)) => sent_via = self.said(b)?,
-                        (5, Value::Bytes(b)) => new_due = due(b)?,
-                        _ => return Err(Unusual),
-                    }
-                }
-                Event::ApologySent { letter_number, reason_code, signer, sent_via, new_due }
-            }
-            30 => {
-                let [returned_via] = self.texts(fields)?;
-                Event::Returned { returned_via }
-            }
-            31 => {
-                let [reason_code] = self.texts(fields)?;
-                Event::Withdrawn { reason_code }
-            }
-            32 => {
-                let [reason_code] = self.texts(fields)?;
-                Event::Stopped { reason_code: reason_code.ok_or(Unusual)? }
-            }
+            28 => Event::Late { promise: fields.narrow(1)?, due: due(fields.bytes(2)?)?.ok_or(Unusual)? },
+            29 => Event::ApologySent {
+                // Hardly any two are the same.
+                letter_number: Some(new_code(fields.bytes(1)?)?).filter(|number| !number.is_empty()),
+                reason_code: self.said(fields.bytes(2)?)?,
+                signer: self.said(fields.bytes(3)?)?,
+                sent_via: self.said(fields.bytes(4)?)?,
+                new_due: due(fields.bytes(5)?)?,
+            },
+            30 => Event::Returned { returned_via: self.said(fields.bytes(1)?)? },
+            31 => Event::Withdrawn { reason_code: self.said(fields.bytes(1)?)? },
+            32 => Event::Stopped { reason_code: self.code(fields.bytes(1)?)? },
             _ => return Err(Unusual),
-        })
-    }
-
-    /// A message of texts alone, numbered from 1.
-    fn texts<const N: usize>(&mut self, mut fields: Fields<'_>) -> Result<[Option<Code>; N], Unusual> {
-        let mut texts = [const { None }; N];
-        while let Some(next) = fields.next()? {
-            let (field, Value::Bytes(b)) = next else { return Err(Unusual) };
-            *texts.get_mut(field as usize - 1).ok_or(Unusual)? = self.said(b)?;
-        }
-        Ok(texts)
+        };
+        fields.end()?;
+        Ok(event)
     }
 
     /// A code; nothing if it is empty.
@@ -223,13 +150,15 @@ impl Decoder {
     }
 
     fn code(&mut self, bytes: &[u8]) -> Result<Code, Unusual> {
-        if self.codes.is_empty() {
-            return new_code(bytes);
-        }
-        let remembered = &mut self.codes[hash(bytes) % REMEMBERED];
+        let ends = Ends::of(bytes);
+        let Some(remembered) = self.codes.get_mut(ends.hash()) else { return new_code(bytes) };
         match remembered {
-            Some(code) if code.as_bytes() == bytes => Ok(Arc::clone(code)),
-            _ => Ok(Arc::clone(remembered.insert(new_code(bytes)?))),
+            Some(Remembered { ends: same, code })
+                if *same == ends && (bytes.len() <= 16 || code.as_bytes() == bytes) =>
+            {
+                Ok(Arc::clone(code))
+            }
+            _ => Ok(Arc::clone(&remembered.insert(Remembered { ends, code: new_code(bytes)? }).code)),
         }
     }
 }
@@ -238,40 +167,70 @@ fn new_code(bytes: &[u8]) -> Result<Code, Unusual> {
     std::str::from_utf8(bytes).map(Code::from).map_err(|_| Unusual)
 }
 
-/// Spreads codes over what is remembered; two that meet only take turns.
-fn hash(bytes: &[u8]) -> usize {
-    let mut hash = bytes.len() as u64;
-    let mut mix = |word: u64| hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        mix(word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+impl Ends {
+    fn of(bytes: &[u8]) -> Ends {
+        let length = bytes.len();
+        let (head, tail) = if let (Some(head), Some(tail)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+        } else if let (Some(head), Some(tail)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
+        } else {
+            (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
+        };
+        Ends { length, head, tail }
     }
-    mix(words.remainder().iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-    (hash >> 40) as usize
+
+    /// Spreads codes over what is remembered; two that meet only take turns.
+    fn hash(self) -> usize {
+        let word = self.head ^ self.tail.rotate_left(23) ^ self.length as u64;
+        (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - REMEMBERED_BITS)) as usize
+    }
 }
 
 /// What the decoder leaves to the generated code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unusual;
 
-/// What a field holds.
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-/// The fields of a message, as long as their numbers rise.
+/// The fields of a message, asked for in the order of their numbers. What is not there is the default.
 struct Fields<'a> {
     rest: &'a [u8],
-    last: u32,
 }
 
 impl<'a> Fields<'a> {
-    fn of(bytes: &'a [u8]) -> Fields<'a> {
-        Fields { rest: bytes, last: 0 }
+    /// Passes over a key of one byte, if it is the next.
+    #[inline]
+    fn key(&mut self, field: u8, wire_type: u8) -> bool {
+        let there = self.rest.first() == Some(&(field << 3 | wire_type));
+        if there {
+            self.rest = &self.rest[1..];
+        }
+        there
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Unusual> {
+        let (first, rest) = self.rest.split_first().ok_or(Unusual)?;
+        if *first < 0x80 {
+            self.rest = rest;
+            return Ok(u64::from(*first));
+        }
+        if let Some(word) = self.rest.first_chunk() {
+            // Eight bytes at once: those up to the first without its highest bit, seven bits of each.
+            let word = u64::from_le_bytes(*word);
+            let end = !word & 0x8080_8080_8080_8080;
+            if end != 0 {
+                self.rest = &self.rest[end.trailing_zeros() as usize / 8 + 1..];
+                let word = word & (end ^ end.wrapping_sub(1)) & 0x7f7f_7f7f_7f7f_7f7f;
+                let word = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+                let word = word & 0x0000_3fff_0000_3fff | (word & 0x3fff_0000_3fff_0000) >> 2;
+                return Ok(word & 0x0fff_ffff | (word & 0x0fff_ffff_0000_0000) >> 4);
+            }
+        }
+        self.long_varint()
+    }
+
+    /// One of more than eight bytes, or near the end.
+    fn long_varint(&mut self) -> Result<u64, Unusual> {
         let mut value = 0;
         for (i, byte) in self.rest.iter().enumerate() {
             // The tenth byte holds the last bit of 64.
@@ -287,68 +246,66 @@ impl<'a> Fields<'a> {
         Err(Unusual)
     }
 
-    /// The number of the next field, and what it holds.
-    fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, Unusual> {
-        self.next_of_list(0)
+    #[inline]
+    fn number(&mut self, field: u8) -> Result<u64, Unusual> {
+        if self.key(field, 0) { self.varint() } else { Ok(0) }
     }
 
-    /// The same, where one field may come several times.
-    fn next_of_list(&mut self, list: u32) -> Result<Option<(u32, Value<'a>)>, Unusual> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        let key = u32::try_from(self.varint()?).map_err(|_| Unusual)?;
-        let field = key >> 3;
-        if field <= self.last && (field != list || field == 0) {
+    fn signed(&mut self, field: u8) -> Result<i64, Unusual> {
+        self.number(field).map(|n| n as i64)
+    }
+
+    fn narrow(&mut self, field: u8) -> Result<u32, Unusual> {
+        u32::try_from(self.number(field)?).map_err(|_| Unusual)
+    }
+
+    #[inline]
+    fn bytes(&mut self, field: u8) -> Result<&'a [u8], Unusual> {
+        Ok(self.element(field)?.unwrap_or_default())
+    }
+
+    /// The next of a list.
+    #[inline]
+    fn element(&mut self, field: u8) -> Result<Option<&'a [u8]>, Unusual> {
+        if self.key(field, 2) { self.delimited().map(Some) } else { Ok(None) }
+    }
+
+    #[inline]
+    fn delimited(&mut self) -> Result<&'a [u8], Unusual> {
+        let length = usize::try_from(self.varint()?).map_err(|_| Unusual)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Unusual)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// A message of any number: that number, and its bytes.
+    fn message(&mut self) -> Result<(u64, &'a [u8]), Unusual> {
+        let key = self.varint()?;
+        if key & 7 != 2 {
             return Err(Unusual);
         }
-        self.last = field;
-        let value = self.varint()?;
-        match key & 7 {
-            0 => Ok(Some((field, Value::Number(value)))),
-            2 => {
-                let length = usize::try_from(value).map_err(|_| Unusual)?;
-                let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Unusual)?;
-                self.rest = rest;
-                Ok(Some((field, Value::Bytes(bytes))))
-            }
-            _ => Err(Unusual),
-        }
+        Ok((key >> 3, self.delimited()?))
     }
-}
 
-fn narrow(n: u64) -> Result<u32, Unusual> {
-    u32::try_from(n).map_err(|_| Unusual)
+    fn end(&self) -> Result<(), Unusual> {
+        if self.rest.is_empty() { Ok(()) } else { Err(Unusual) }
+    }
 }
 
 fn due(bytes: &[u8]) -> Result<Option<Due>, Unusual> {
-    let mut fields = Fields::of(bytes);
-    let due = match fields.next()? {
-        None => return Ok(None),
-        Some((1, Value::Number(n))) => Due::Instant(Timestamp(n as i64)),
-        Some((2, Value::Number(n))) => {
-            let n = narrow(n)?;
-            Due::Date(Date((n >> 1) as i32 ^ -((n & 1) as i32)))
-        }
-        Some(_) => return Err(Unusual),
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = Fields { rest: bytes };
+    let due = if fields.key(1, 0) {
+        Due::Instant(Timestamp(fields.varint()? as i64))
+    } else if fields.key(2, 0) {
+        // Zigzag, as `sint32` is.
+        let n = u32::try_from(fields.varint()?).map_err(|_| Unusual)?;
+        Due::Date(Date((n >> 1) as i32 ^ -((n & 1) as i32)))
+    } else {
+        return Err(Unusual);
     };
-    if fields.rest.is_empty() { Ok(Some(due)) } else { Err(Unusual) }
-}
-
-/// A message of one due.
-fn only_due(mut fields: Fields<'_>) -> Result<Option<Due>, Unusual> {
-    match fields.next()? {
-        None => Ok(None),
-        Some((1, Value::Bytes(b))) if fields.rest.is_empty() => due(b),
-        Some(_) => Err(Unusual),
-    }
-}
-
-/// A message of one number.
-fn only_number(mut fields: Fields<'_>) -> Result<u64, Unusual> {
-    match fields.next()? {
-        None => Ok(0),
-        Some((1, Value::Number(n))) if fields.rest.is_empty() => Ok(n),
-        Some(_) => Err(Unusual),
-    }
+    fields.end()?;
+    Ok(Some(due))
 }
