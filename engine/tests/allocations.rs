@@ -68,7 +68,7 @@ fn group(first: u64) -> Vec<Record> {
         position: first + n,
         recorded_at: at("2025-09-10T02:00:00Z").plus(n as i64),
         dossier_version: 1 + (n % 3) as u32,
-        previous: (n % 3 > 0).then_some((first + n).saturating_sub(7 + n % 50)),
+        previous: (!n.is_multiple_of(3)).then_some((first + n).saturating_sub(7 + n % 50)),
         author: code(""),
         flags: Flags::default(),
         reckoned: Reckoned::default(),

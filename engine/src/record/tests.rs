@@ -199,8 +199,27 @@ enum Change {
     Set(prop::sample::Index, u8),
     Cut(prop::sample::Index),
     Insert(prop::sample::Index, Vec<u8>),
+    /// A whole field before all others, or behind them: one that is there already, out of order, or of a later version.
+    Field(bool, Vec<u8>),
     /// A part of it comes again, elsewhere.
     Repeat(prop::sample::Index, prop::sample::Index, usize),
+}
+
+/// A well-formed field of a record.
+fn field() -> impl Strategy<Value = Vec<u8>> {
+    let value = prop_oneof![
+        any::<u8>().prop_map(|n| (0, vec![n & 0x7f])),
+        prop::collection::vec(prop_oneof![Just(b'x'), 0..40_u8], 0..20).prop_map(|bytes| (2, bytes)),
+    ];
+    (1..40_u32, value).prop_map(|(number, (wire_type, value))| {
+        let mut out = Vec::new();
+        prost::encoding::encode_varint(u64::from(number << 3 | wire_type), &mut out);
+        if wire_type == 2 {
+            prost::encoding::encode_varint(value.len() as u64, &mut out);
+        }
+        out.extend(value);
+        out
+    })
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
@@ -211,6 +230,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         4 => (index(), 0..48_u8).prop_map(|(at, byte)| Change::Set(at, byte)),
         1 => index().prop_map(Change::Cut),
         3 => (index(), bytes()).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
+        4 => (any::<bool>(), field()).prop_map(|(behind, field)| Change::Field(behind, field)),
         2 => (index(), index(), 1..24_usize).prop_map(|(from, to, n)| Change::Repeat(from, to, n)),
     ];
     prop::collection::vec(change, 1..4)
@@ -227,6 +247,10 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
             Change::Insert(at, more) => {
                 let at = at.index(bytes.len());
                 bytes.splice(at..at, more.iter().copied());
+            }
+            Change::Field(behind, field) => {
+                let at = if *behind { bytes.len() } else { 0 };
+                bytes.splice(at..at, field.iter().copied());
             }
             Change::Repeat(from, to, n) => {
                 let (from, to) = (from.index(bytes.len()), to.index(bytes.len()));
