@@ -11,8 +11,8 @@ use crate::dossier::{
     Code, Command, Comparison, Decision, Dossier, Flags, Proposal, Reckoned, Rejection, Statement, Timeline, decide,
     next_miss, overdue,
 };
-use crate::log::{Log, LogError, SledLog};
-use crate::record::Record;
+use crate::log::{Log, LogError, Records, SledLog};
+use crate::record::RecordRef;
 use crate::rules::Rulebook;
 use crate::time::{Timestamp, Zone};
 use std::path::Path;
@@ -131,7 +131,7 @@ impl Bulk {
     ///
     /// # Errors
     /// [`LogError::Unavailable`] if the disk fails, or if the group would turn time back.
-    pub fn append(&mut self, records: &[Vec<u8>], recorded: (Timestamp, Timestamp)) -> Result<(), LogError> {
+    pub fn append(&mut self, records: &Records, recorded: (Timestamp, Timestamp)) -> Result<(), LogError> {
         if recorded.0 < self.recorded || recorded.1 < recorded.0 {
             return Err(LogError::Unavailable(format!("recorded at {}, before the group before it", recorded.0)));
         }
@@ -154,12 +154,12 @@ impl Bulk {
     }
 }
 
-/// The stored bytes of what was noted, at its place in the log.
-#[must_use]
-pub fn encode(noted: Noted, position: u64, previous: Option<u64>, author: &Code) -> Vec<u8> {
+/// Adds the stored bytes of what was noted, at its place in the log, to a group.
+pub fn encode(group: &mut Records, noted: &Noted, position: u64, previous: Option<u64>, author: &Code) {
     let Noted { recorded_at, dossier_version, flags, reckoned, statement } = noted;
-    Record { position, recorded_at, dossier_version, previous, author: author.clone(), flags, reckoned, statement }
-        .encode()
+    let (recorded_at, dossier_version, flags, reckoned) = (*recorded_at, *dossier_version, *flags, *reckoned);
+    let record = RecordRef { position, recorded_at, dossier_version, previous, author, flags, reckoned, statement };
+    group.push(|out| record.encode(out));
 }
 
 #[cfg(test)]
@@ -221,9 +221,10 @@ mod tests {
         say(&mut chronicle, 1, zone.first_tick(day), received(day)).expect("received");
         let noted = chronicle.into_noted();
         let at = noted[0].recorded_at;
-        let bytes: Vec<_> = noted.into_iter().map(|n| encode(n, 0, None, &Code::from(""))).collect();
-        bulk.append(&bytes, (at, at)).expect("append");
-        assert!(bulk.append(&bytes, (at.plus(-1), at)).is_err());
+        let mut group = Records::new();
+        encode(&mut group, &noted[0], 0, None, &Code::from(""));
+        bulk.append(&group, (at, at)).expect("append");
+        assert!(bulk.append(&group, (at.plus(-1), at)).is_err());
         assert_eq!(bulk.finish(), Ok(1));
         assert!(Bulk::create(place.path(), zone).is_err());
     }

@@ -2,7 +2,7 @@
 
 use crate::directory::{self, DirectoryError};
 use crate::log::{Finding, LogError, SledLog, inspect};
-use crate::record::Logged;
+use crate::record::{Decoder, Logged};
 use crate::rules::{Code, RuleKind};
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -52,10 +52,10 @@ pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
         Err(e) => return one(e),
     };
     let mut records = 0;
-    let mut walk = Walk::default();
+    let (mut walk, mut decoder) = (Walk::default(), Decoder::new());
     let (position, findings) = inspect(&log, genesis, |position, bytes, findings| {
         records += 1;
-        match Logged::decode(position, bytes) {
+        match decoder.decode(position, bytes) {
             Ok(record) => findings.extend(walk.step(&record).map(|what| Finding { position, what })),
             Err(e) => findings.push(Finding { position, what: e.what }),
         }

@@ -6,7 +6,6 @@
 use super::event::{Event, EventType, Flags, Reckoned, Statement};
 use crate::rules::{Code, Pinned, Rulebook};
 use crate::time::{Due, Timestamp};
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -420,29 +419,146 @@ fn stands(entry: &Entry, decided: &BTreeMap<u64, &Correction>) -> Option<Entry> 
     }
 }
 
-/// The digest by which the contents of two statements are compared: all that was said, but for the sender's id.
+/// The number by which the contents of two statements are compared: all that was said, but for the sender's id.
 ///
-/// Never stored; it is made anew from the log at start-up, so its form may change freely.
+/// Never stored; it is made anew from the log at start-up, so its form may change freely. It only has to tell apart what
+/// is said of one dossier, under an id that comes again or in an import that tells the same day twice: of a billion such
+/// pairs none meets by accident in 128 bits. It is no cryptographic digest, so whoever searches for two statements that
+/// meet can find them; then the engine takes his second for a repetition of his first, as if he had not sent it.
 #[must_use]
 pub fn fingerprint(statement: &Statement) -> u128 {
     let Statement { event_id: _, dossier, occurred_at, desk, actor, event } = statement;
-    let mut hash = Fingerprint(Sha256::new());
+    let mut hash = Fingerprint::new();
     std::hash::Hash::hash(&(dossier, occurred_at, desk, actor, event), &mut hash);
-    let digest = hash.0.finalize();
-    let mut first = [0; 16];
-    first.copy_from_slice(&digest[..16]);
-    u128::from_le_bytes(first)
+    u128::from(hash.high) << 64 | u128::from(hash.low)
 }
 
-/// Feeds `derive(Hash)`, whose variable parts are prefix-free by construction, into a collision-resistant digest.
-struct Fingerprint(Sha256);
+/// Takes what `derive(Hash)` says, whose variable parts are prefix-free by construction, a word at a time into two
+/// halves that do not know of each other. Each folds the 128 bits of a product, so that every bit of a word reaches
+/// every bit of the half.
+struct Fingerprint {
+    low: u64,
+    high: u64,
+}
+
+/// Odd numbers without a pattern: the digits of π, e and the golden ratio.
+const LOW: u64 = 0x243f_6a88_85a3_08d3;
+const HIGH: u64 = 0xb7e1_5162_8aed_2a6b;
+const TURN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn folded(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+impl Fingerprint {
+    fn new() -> Fingerprint {
+        Fingerprint { low: HIGH, high: LOW }
+    }
+
+    #[inline]
+    fn word(&mut self, word: u64) {
+        // What went before is turned first, so that a product of nothing does not forget it in both halves alike.
+        self.low = folded(self.low ^ word, LOW).wrapping_add(self.low.rotate_left(29));
+        self.high = folded(self.high ^ word ^ TURN, HIGH).wrapping_add(self.high.rotate_left(37));
+    }
+}
 
 impl std::hash::Hasher for Fingerprint {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            self.word(word.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+        // The rest, and how long all was.
+        let rest = words.remainder().iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        self.word(rest | (bytes.len() as u64) << 56);
+    }
+    fn write_u8(&mut self, n: u8) {
+        self.word(n.into());
+    }
+    fn write_u32(&mut self, n: u32) {
+        self.word(n.into());
+    }
+    fn write_u64(&mut self, n: u64) {
+        self.word(n);
+    }
+    fn write_usize(&mut self, n: usize) {
+        self.word(n as u64);
     }
     fn finish(&self) -> u64 {
-        // Only the digest is read. `Hash` implementations do not call this.
+        // Only the halves are read. `Hash` implementations do not call this.
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn said(dossier: &str, at: i64, desk: Option<&str>, actor: Option<&str>, event: Event) -> Statement {
+        let (desk, actor) = (desk.map(Code::from), actor.map(Code::from));
+        Statement { event_id: Uuid::nil(), dossier: dossier.into(), occurred_at: Timestamp(at), desk, actor, event }
+    }
+
+    fn asked(items: &[&str], reason: Option<&str>) -> Event {
+        let items = items.iter().map(|item| Code::from(*item)).collect();
+        Event::SupplementRequested { items, reason_code: reason.map(Code::from) }
+    }
+
+    /// Hundreds of thousands of statements that differ in next to nothing: neither they nor their halves meet.
+    #[test]
+    fn what_differs_in_next_to_nothing_has_another_fingerprint() {
+        let returned = || Event::Returned { returned_via: None };
+        let mut statements = Vec::new();
+        for n in 0..50_000_i64 {
+            let code = format!("H29.22-{n}");
+            statements.push(said(&code, 0, None, None, returned()));
+            statements.push(said("d", n + 1, None, None, returned()));
+            statements.push(said("d", -1 - n, None, None, returned()));
+            statements.push(said("d", 1 << 40 | n, Some("Q1"), None, returned()));
+            statements.push(said("d", 0, Some(&code), None, returned()));
+            statements.push(said("d", 0, None, Some(&code), returned()));
+            let promise = u32::try_from(n).expect("small");
+            statements.push(said("d", 0, None, None, Event::Late { promise, due: Due::Instant(Timestamp(0)) }));
+            statements.push(said("d", 0, None, None, Event::Late { promise: 0, due: Due::Instant(Timestamp(n + 1)) }));
+        }
+        // The same letters, cut elsewhere, of every length up to two words and more.
+        let letters = "aaaaaaaaaaaaaaaaaaaaaaaa";
+        for cut in 1..letters.len() {
+            let (head, tail) = letters.split_at(cut);
+            statements.push(said(head, 0, Some(tail), None, returned()));
+            statements.push(said(head, 0, None, Some(tail), returned()));
+            statements.push(said("d", 0, None, None, asked(&[head, tail], None)));
+            statements.push(said("d", 0, None, None, asked(&[head], Some(tail))));
+            statements.push(said("d", 0, None, None, asked(&[&letters[..cut]], None)));
+            statements.push(said("d", 0, None, None, asked(&vec!["a"; cut + 1], None)));
+        }
+        let all: Vec<u128> = statements.iter().map(fingerprint).collect();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), statements.len());
+        assert_eq!(all.iter().map(|f| *f as u64).collect::<HashSet<_>>().len(), statements.len());
+        assert_eq!(all.iter().map(|f| f >> 64).collect::<HashSet<_>>().len(), statements.len());
+    }
+
+    /// About half of the bits change, whichever bit of a time changes: what is alike meets no more than what is not.
+    #[test]
+    fn every_bit_counts() {
+        let returned = || Event::Returned { returned_via: None };
+        let of = |at: i64| fingerprint(&said("H29.22.01-250901-0001", at, Some("Q1"), None, returned()));
+        for base in [0, 1_757_000_000_000, -1] {
+            for bit in 0..64 {
+                let changed = (of(base) ^ of(base ^ 1 << bit)).count_ones();
+                assert!((32..=96).contains(&changed), "bit {bit} of {base} changes {changed} bits of 128");
+            }
+        }
+    }
+
+    #[test]
+    fn the_senders_id_does_not_count() {
+        let one = said("d", 5, Some("Q1"), None, asked(&["01"], None));
+        let mut other = one.clone();
+        other.event_id = Uuid::from_u128(7);
+        assert_eq!(fingerprint(&one), fingerprint(&other));
     }
 }

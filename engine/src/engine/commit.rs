@@ -6,6 +6,7 @@
 use super::snapshot::{Keeper, Mark};
 use super::writer::Decided;
 use super::{Health, Shared};
+use crate::log::Records;
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
 use crate::views::{Rows, Row};
@@ -15,7 +16,7 @@ use std::sync::atomic::Ordering;
 /// A decided group on its way to durability.
 pub(super) struct Staged {
     /// The encoded records.
-    pub(super) records: Vec<Vec<u8>>,
+    pub(super) records: Records,
     /// When they are recorded.
     pub(super) recorded_at: Timestamp,
     /// The rows of the dossiers that it touched, with their numbers where they have one.
@@ -66,7 +67,7 @@ impl Committer {
     fn append(
         &mut self,
         shared: &Shared,
-        records: &[Vec<u8>],
+        records: &Records,
         rows: Vec<(Option<u32>, Row)>,
         rules: Option<Arc<Rulebook>>,
     ) -> Result<(), String> {

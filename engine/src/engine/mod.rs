@@ -16,7 +16,7 @@ use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Log, LogError, SledLog};
-use crate::record::{Logged, Record};
+use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
@@ -464,7 +464,7 @@ impl Engine {
             }
         }
         let mut writer = Writer::new(rules, options.dossiers_at_hand);
-        let log = Log::unread(home, genesis);
+        let log = Log::unread(home, genesis)?;
         let mut snapshots = directory.as_ref().map(|directory| Snapshots::new(directory.path(), genesis));
         let (register, unchecked) = match resume(&mut writer, &log, snapshots.as_mut(), zone)? {
             Some((register, mark)) => (register, Some(mark)),
@@ -485,9 +485,9 @@ impl Engine {
             listeners: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
-        let mut replay = Replay::into(register);
+        let (mut replay, mut decoder) = (Replay::into(register), Decoder::new());
         shared.log.walk(|position, bytes| {
-            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+            let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
             writer.replay(&logged, &mut replay, &shared)
         })?;
         let register = writer.replayed(replay, &shared);
@@ -802,15 +802,17 @@ impl Engine {
             let records = records.map(|record| Ok(Logged::Event(record)));
             return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))));
         }
-        let records = self
-            .shared
-            .log
-            .read(filter.from)
-            .take_while(move |r| r.as_ref().map_or(true, |(position, _)| *position < to))
-            .map(|r| {
-                let (position, bytes) = r?;
-                Logged::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
-            });
+        let (from, mut decoder) = (filter.from, Decoder::new());
+        let frames = self.shared.log.frames(from);
+        let frames = frames.take_while(move |f| f.as_ref().map_or(true, |held| held.first() < to));
+        let records = frames.flat_map(move |held| match held {
+            Ok(held) => {
+                let wanted = held.iter().filter(|(position, _)| (from..to).contains(position));
+                let damaged = |position, what| LogError::Damaged { position, what };
+                wanted.map(|(p, bytes)| decoder.decode(p, bytes).map_err(|e| damaged(p, e.what))).collect()
+            }
+            Err(e) => vec![Err(e)],
+        });
         Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))))
     }
 

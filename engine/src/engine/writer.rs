@@ -9,8 +9,8 @@ use super::dossiers::{Dossiers, Remembered};
 use super::{Batch, Mode, Published, Receipt, Refused, Shared};
 use crate::clock::Guard;
 use crate::dossier::{Code, Command, Decision, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue};
-use crate::log::LogError;
-use crate::record::{Logged, Record, RuleRecord};
+use crate::log::{LogError, Records};
+use crate::record::{Logged, Record, RecordRef, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
 use crate::views::{Rows, Row, Views};
@@ -99,7 +99,7 @@ fn receipt_again(index: usize, entry: &Entry) -> Receipt {
 struct Group {
     now: Timestamp,
     first: u64,
-    records: Vec<Vec<u8>>,
+    records: Records,
     /// The dossiers that its records are of, each once.
     touched: Vec<Code>,
     /// What became of their rows.
@@ -110,7 +110,7 @@ struct Group {
 
 impl Group {
     fn new(now: Timestamp, first: u64) -> Group {
-        Group { now, first, records: Vec::new(), touched: Vec::new(), rows: Vec::new(), rules: false }
+        Group { now, first, records: Records::new(), touched: Vec::new(), rows: Vec::new(), rules: false }
     }
 
     fn position(&self) -> u64 {
@@ -296,17 +296,17 @@ impl Writer {
         let code = &proposal.statement.dossier;
         let previous = self.dossiers.known(code).and_then(|s| s.dossier.last_position());
         let dossier_version = self.evolve(proposal, position, group.now, &mut group.touched);
-        let record = Record {
+        let record = RecordRef {
             position,
             recorded_at: group.now,
             dossier_version,
             previous,
-            author: author.clone(),
+            author,
             flags: proposal.flags,
             reckoned: proposal.reckoned,
-            statement: proposal.statement.clone(),
+            statement: &proposal.statement,
         };
-        group.records.push(record.encode());
+        group.records.push(|out| record.encode(out));
         Receipt {
             event_id: proposal.statement.event_id,
             position,
@@ -421,7 +421,7 @@ impl Writer {
                 author: author.clone(),
                 publication: publication.clone(),
             };
-            group.records.push(record.encode());
+            group.records.push(|out| out.extend_from_slice(&record.encode()));
             group.rules = true;
             let number = self.rules.add(fit, Some(position));
             published.push(Published { kind, code, number, position: Some(position), duplicate: false });

@@ -7,14 +7,19 @@
 mod frame;
 mod head;
 mod memory;
+mod records;
 mod sled;
 mod sync;
 
+pub(crate) use frame::Packed;
 pub use frame::{Digest, genesis};
 pub use head::Head;
 pub use memory::MemoryLog;
+pub use records::{Held, Records};
 pub use sled::SledLog;
 pub use sync::{calls as sync_calls, sync_directory};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why the log cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +124,23 @@ struct Tip {
 pub struct Log {
     home: Box<dyn EventLog>,
     genesis: Digest,
-    tip: std::sync::Mutex<Tip>,
+    /// The end of what is durable.
+    tip: Mutex<Tip>,
+    packing: Mutex<Packing>,
+}
+
+/// What packs, and the end of what it packed.
+struct Packing {
+    packer: frame::Packer,
+    tip: Tip,
+}
+
+impl Packing {
+    fn pack(&mut self, records: &Records) -> Result<Packed, LogError> {
+        let packed = self.packer.pack(records, self.tip)?;
+        self.tip = packed.tip;
+        Ok(packed)
+    }
 }
 
 impl Log {
@@ -132,15 +153,25 @@ impl Log {
         genesis: Digest,
         visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>,
     ) -> Result<Log, LogError> {
-        let log = Log::unread(home, genesis);
+        let log = Log::unread(home, genesis)?;
         log.walk(visit)?;
         Ok(log)
     }
 
     /// A log of which nothing was read yet: before anything is appended it must be walked.
-    #[must_use]
-    pub fn unread(home: Box<dyn EventLog>, genesis: Digest) -> Log {
-        Log { home, genesis, tip: std::sync::Mutex::new(Tip { length: 0, digest: genesis }) }
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] if there is no memory to pack in.
+    pub fn unread(home: Box<dyn EventLog>, genesis: Digest) -> Result<Log, LogError> {
+        let tip = Tip { length: 0, digest: genesis };
+        let packing = Packing { packer: frame::Packer::new()?, tip };
+        Ok(Log { home, genesis, tip: Mutex::new(tip), packing: Mutex::new(packing) })
+    }
+
+    /// What is packed next follows this.
+    fn go_on_at(&self, tip: Tip) {
+        self.packing().tip = tip;
+        *self.tip() = tip;
     }
 
     /// Lets [`Log::walk`] begin at `position`, if the frame before it ends there with this digest and the head knows of it.
@@ -154,16 +185,17 @@ impl Log {
         };
         let Some(Ok((first, bytes))) = self.home.frames(last).next() else { return Ok(false) };
         let Ok(frame) = frame::open(first, &bytes) else { return Ok(false) };
-        let fits = frame.digest == digest && after(first, frame.records.len()) == Ok(position);
+        let tip = Tip { length: position, digest };
+        let fits = frame::digest(first, &bytes) == digest && frame.records.after() == position;
         if fits {
-            *self.tip() = Tip { length: position, digest };
+            self.go_on_at(tip);
         }
         Ok(fits)
     }
 
     /// Lets [`Log::walk`] begin at the beginning after all.
     pub fn begin_anew(&self) {
-        *self.tip() = Tip { length: 0, digest: self.genesis };
+        self.go_on_at(Tip { length: 0, digest: self.genesis });
     }
 
     /// Reads what stands before `position`, and checks that it is one chain from the log's identity to the frame that ends
@@ -207,13 +239,12 @@ impl Log {
                 // The frame before, behind which nothing stands yet.
                 continue;
             }
-            let records = walk.step(first, &bytes)?;
-            for (position, record) in (first..walk.tip.length).zip(&records) {
+            for (position, record) in walk.step(first, &bytes)?.iter() {
                 visit(position, record)?;
             }
         }
         walk.end()?;
-        *self.tip() = walk.tip;
+        self.go_on_at(walk.tip);
         Ok(())
     }
 
@@ -223,24 +254,48 @@ impl Log {
         self.tip().length
     }
 
-    fn tip(&self) -> std::sync::MutexGuard<'_, Tip> {
+    fn tip(&self) -> MutexGuard<'_, Tip> {
         // A tip is replaced whole, after all that can fail; a panic elsewhere cannot leave it half written.
-        self.tip.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.tip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a group of records, all or none; durable when it returns.
+    fn packing(&self) -> MutexGuard<'_, Packing> {
+        // Its tip is replaced last, and a packer that was stopped half-way keeps nothing of the group.
+        self.packing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores a group, all or none, where the one packed before it ends; durable when it returns. Returns the position of
+    /// its first record.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: whether the group is on disk is unknown; the log must be opened anew.
-    pub fn append(&self, records: &[Vec<u8>]) -> Result<u64, LogError> {
-        let mut tip = self.tip();
-        let first = tip.length;
-        let (frames, digest) = frame::pack(first, records, tip.digest)?;
-        let stored: Vec<(u64, &[u8])> = frames.iter().map(|f| (f.first, f.bytes.as_slice())).collect();
-        self.home.append(&stored)?;
-        *tip = Tip { length: first + records.len() as u64, digest };
-        self.home.write_head(&Head { length: tip.length, digest }, false)?;
+    fn commit(&self, packed: &Packed) -> Result<u64, LogError> {
+        let first = self.put(packed, |frames| self.home.append(frames))?;
+        self.home.write_head(&Head { length: packed.tip.length, digest: packed.tip.digest }, false)?;
         Ok(first)
+    }
+
+    fn put(
+        &self,
+        packed: &Packed,
+        store: impl FnOnce(&[(u64, &[u8])]) -> Result<(), LogError>,
+    ) -> Result<u64, LogError> {
+        let mut tip = self.tip();
+        if packed.before != *tip {
+            return Err(LogError::Unavailable("a group that was packed before this one was not stored".to_owned()));
+        }
+        store(&packed.frames())?;
+        *tip = packed.tip;
+        Ok(packed.before.length)
+    }
+
+    /// Appends a group of records, all or none; durable when it returns. Returns the position of its first record.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]: whether the group is on disk is unknown; the log must be opened anew.
+    pub fn append(&self, records: &Records) -> Result<u64, LogError> {
+        let mut packing = self.packing();
+        self.commit(&packing.pack(records)?)
     }
 
     /// Appends a group of records, all or none, but durable only with the next [`Log::sync`]: for a log that is being
@@ -248,14 +303,9 @@ impl Log {
     ///
     /// # Errors
     /// As [`Log::append`].
-    pub fn store(&self, records: &[Vec<u8>]) -> Result<u64, LogError> {
-        let mut tip = self.tip();
-        let first = tip.length;
-        let (frames, digest) = frame::pack(first, records, tip.digest)?;
-        let stored: Vec<(u64, &[u8])> = frames.iter().map(|f| (f.first, f.bytes.as_slice())).collect();
-        self.home.store(&stored)?;
-        *tip = Tip { length: first + records.len() as u64, digest };
-        Ok(first)
+    pub fn store(&self, records: &Records) -> Result<u64, LogError> {
+        let mut packing = self.packing();
+        self.put(&packing.pack(records)?, |frames| self.home.store(frames))
     }
 
     /// Makes everything appended durable, and then the head, which must never know more than the log holds.
@@ -268,21 +318,24 @@ impl Log {
         self.home.write_head(&Head { length: tip.length, digest: tip.digest }, true)
     }
 
-    /// The records from `from` on, each with its position.
-    pub fn read(&self, from: u64) -> impl Iterator<Item = Result<(u64, Vec<u8>), LogError>> + '_ {
-        self.home
-            .frames(from)
-            .flat_map(move |stored| {
-                let opened = stored.and_then(|(first, bytes)| {
-                    let frame = frame::open(first, &bytes)?;
-                    Ok((first..after(first, frame.records.len())?).zip(frame.records))
-                });
-                match opened {
-                    Ok(records) => records.map(Ok).collect(),
-                    Err(e) => vec![Err(e)],
-                }
-            })
-            .filter(move |r| r.as_ref().map_or(true, |(position, _)| *position >= from))
+    /// The frame that holds `from` (or begins after it) and all that follow, each checked on its own: the chain was
+    /// checked at opening.
+    pub fn frames(&self, from: u64) -> impl Iterator<Item = Result<Held, LogError>> + Send + '_ {
+        self.home.frames(from).map(|stored| {
+            let (first, bytes) = stored?;
+            Ok(frame::open(first, &bytes)?.records)
+        })
+    }
+
+    /// The records from `from` on, each with its position. Whoever needs no copy of each takes [`Log::frames`].
+    pub fn read(&self, from: u64) -> impl Iterator<Item = Result<(u64, Vec<u8>), LogError>> + Send + '_ {
+        self.frames(from).flat_map(move |held| match held {
+            Ok(held) => {
+                let wanted = held.iter().filter(|(position, _)| *position >= from);
+                wanted.map(|(position, record)| Ok((position, record.to_vec()))).collect()
+            }
+            Err(e) => vec![Err(e)],
+        })
     }
 
     /// One record.
@@ -290,11 +343,10 @@ impl Log {
     /// # Errors
     /// [`LogError::Damaged`] if it cannot be read, or is not there.
     pub fn get(&self, position: u64) -> Result<Vec<u8>, LogError> {
-        match self.read(position).next() {
-            Some(Ok((found, bytes))) if found == position => Ok(bytes),
-            Some(Err(e)) => Err(e),
-            _ => Err(LogError::Damaged { position, what: "the record is not there".to_owned() }),
-        }
+        let held = self.frames(position).next().transpose()?;
+        let found = held.as_ref().and_then(|held| held.iter().find(|(found, _)| *found == position));
+        let found = found.map(|(_, record)| record.to_vec());
+        found.ok_or_else(|| LogError::Damaged { position, what: "the record is not there".to_owned() })
     }
 
     /// Makes the head durable, at a clean stop.
@@ -333,7 +385,7 @@ pub fn inspect(
         };
         match walk.step(first, &bytes) {
             Ok(records) => {
-                for (position, record) in (first..walk.tip.length).zip(&records) {
+                for (position, record) in records.iter() {
                     visit(position, record, &mut findings);
                 }
             }
@@ -350,12 +402,6 @@ pub fn inspect(
         finding.position = finding.position.min(walk.tip.length);
     }
     (walk.tip.length, findings)
-}
-
-/// The position after a frame. A key read from disk may be any number.
-fn after(first: u64, records: usize) -> Result<u64, LogError> {
-    let what = || "positions do not reach that far".to_owned();
-    first.checked_add(records as u64).ok_or_else(|| LogError::Damaged { position: first, what: what() })
 }
 
 /// The checks that need a frame's neighbours: no gap, the chain, the head.
@@ -380,29 +426,29 @@ impl Walk {
         self.head_seen |= self.tip == Tip { length: self.head.length, digest: self.head.digest };
     }
 
-    fn step(&mut self, first: u64, bytes: &[u8]) -> Result<Vec<Vec<u8>>, LogError> {
+    fn step(&mut self, first: u64, bytes: &[u8]) -> Result<Held, LogError> {
         if first != self.tip.length {
             let what = format!("expected the record at {}, found the one at {first}", self.tip.length);
             return Err(LogError::Damaged { position: self.tip.length.min(first), what });
         }
         let opened = frame::open(first, bytes)?;
-        let length = after(first, opened.records.len())?;
         if opened.previous != self.tip.digest {
             let what = "the frame does not follow the one before it: one of them was replaced, or the log is another's";
             return Err(LogError::Damaged { position: first, what: what.to_owned() });
         }
-        self.tip = Tip { length, digest: opened.digest };
-        self.look_for_head();
+        self.follow(&opened.records, bytes);
         Ok(opened.records)
+    }
+
+    fn follow(&mut self, records: &Held, bytes: &[u8]) {
+        self.tip = Tip { length: records.after(), digest: frame::digest(records.first(), bytes) };
+        self.look_for_head();
     }
 
     /// Goes on behind a damaged frame, as well as that can be done.
     fn resume_after(&mut self, first: u64, bytes: &[u8]) {
-        let opened = frame::open(first, bytes);
-        let opened = opened.and_then(|opened| Ok((after(first, opened.records.len())?, opened.digest)));
-        if let Ok((length, digest)) = opened {
-            self.tip = Tip { length, digest };
-            self.look_for_head();
+        if let Ok(opened) = frame::open(first, bytes) {
+            self.follow(&opened.records, bytes);
         }
     }
 

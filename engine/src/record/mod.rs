@@ -1,9 +1,16 @@
 //! A record and its stored bytes. The only user of protobuf in the engine.
 //!
 //! Bytes are made once, when an event is logged, and never again: whoever hashes, copies or exports a record uses the
-//! bytes as they lie. Decoding tolerates fields added by later versions and refuses what it cannot mean anything by.
+//! bytes as they lie. Events are written, and read as far as they are usual, by hand (`encode`, `decode`); rules and all that
+//! is unusual by the code that is generated from the schema. Decoding tolerates fields added by later versions and refuses what it cannot mean anything by.
 
+mod decode;
+mod encode;
 mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use decode::Decoder;
 
 use crate::dossier::{ApplicantKind, Event, Flags, Outcome, Reckoned, Restated, Statement};
 use crate::rules::{Code, Publication};
@@ -72,45 +79,7 @@ impl Logged {
     /// # Errors
     /// [`Unreadable`] if they are not a record this version understands.
     pub fn decode(position: u64, bytes: &[u8]) -> Result<Logged, Unreadable> {
-        let unreadable = |what: String| Unreadable { position, what };
-        let stored = stored::Record::decode(bytes).map_err(|e| unreadable(e.to_string()))?;
-        let event_id = Uuid::from_slice(&stored.event_id).map_err(|_| unreadable("event id".to_owned()))?;
-        let previous = match stored.previous_distance {
-            0 => None,
-            d => Some(position.checked_sub(d).ok_or_else(|| unreadable("previous record".to_owned()))?),
-        };
-        let recorded_at = Timestamp(stored.recorded_at);
-        let event = match stored.event.ok_or_else(|| unreadable("an event of a later version".to_owned()))? {
-            stored::record::Event::Published(published) => {
-                return Ok(Logged::Rule(RuleRecord {
-                    position,
-                    recorded_at,
-                    event_id,
-                    version: stored.dossier_version,
-                    previous,
-                    author: stored.author.into(),
-                    publication: rule::decode(published).map_err(|what| unreadable(what.to_owned()))?,
-                }));
-            }
-            event => decode_event(event).map_err(|what| unreadable(what.to_owned()))?,
-        };
-        Ok(Logged::Event(Record {
-            position,
-            recorded_at,
-            dossier_version: stored.dossier_version,
-            previous,
-            author: stored.author.into(),
-            flags: Flags(stored.flags),
-            reckoned: Reckoned { due: decode_due(stored.reckoned_due), clock_stops: stored.clock_stops },
-            statement: Statement {
-                event_id,
-                dossier: stored.dossier.into(),
-                occurred_at: Timestamp(stored.occurred_at),
-                desk: code(stored.desk),
-                actor: code(stored.actor),
-                event,
-            },
-        }))
+        Decoder::forgetful().decode(position, bytes)
     }
 
     /// The event of a dossier, if it is one.
@@ -169,26 +138,69 @@ pub struct Unreadable {
     pub what: String,
 }
 
+/// What a record of an event says, for whoever has no use for a [`Record`] of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// Its place in the log.
+    pub position: u64,
+    /// When the engine records it.
+    pub recorded_at: Timestamp,
+    /// 1 for the dossier's first record, then 2, 3, …
+    pub dossier_version: u32,
+    /// Where the dossier's previous record stands.
+    pub previous: Option<u64>,
+    /// The authenticated sender.
+    pub author: &'a Code,
+    /// What does not fit.
+    pub flags: Flags,
+    /// What the rules in force make of it.
+    pub reckoned: Reckoned,
+    /// What the desk said.
+    pub statement: &'a Statement,
+}
+
+impl RecordRef<'_> {
+    /// Appends its stored bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let Statement { event_id, dossier, occurred_at, desk, actor, event } = self.statement;
+        encode::signed(out, 1, self.recorded_at.0);
+        encode::bytes(out, 2, event_id.as_bytes());
+        encode::text(out, 3, Some(dossier));
+        encode::number(out, 4, u64::from(self.dossier_version));
+        encode::number(out, 5, self.previous.map_or(0, |p| self.position - p));
+        encode::signed(out, 6, occurred_at.0);
+        encode::text(out, 7, desk.as_ref());
+        encode::text(out, 8, actor.as_ref());
+        encode::text(out, 9, Some(self.author));
+        encode::number(out, 10, u64::from(self.flags.0));
+        encode::due(out, 11, self.reckoned.due);
+        encode::number(out, 12, u64::from(self.reckoned.clock_stops));
+        encode::event(out, event);
+    }
+}
+
 impl Record {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn as_ref(&self) -> RecordRef<'_> {
+        RecordRef {
+            position: self.position,
+            recorded_at: self.recorded_at,
+            dossier_version: self.dossier_version,
+            previous: self.previous,
+            author: &self.author,
+            flags: self.flags,
+            reckoned: self.reckoned,
+            statement: &self.statement,
+        }
+    }
+
     /// Its stored bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        stored::Record {
-            recorded_at: self.recorded_at.0,
-            event_id: self.statement.event_id.as_bytes().to_vec(),
-            dossier: self.statement.dossier.to_string(),
-            dossier_version: self.dossier_version,
-            previous_distance: self.previous.map_or(0, |p| self.position - p),
-            occurred_at: self.statement.occurred_at.0,
-            desk: text(self.statement.desk.as_ref()),
-            actor: text(self.statement.actor.as_ref()),
-            author: self.author.to_string(),
-            flags: self.flags.0,
-            reckoned_due: self.reckoned.due.map(encode_due),
-            clock_stops: self.reckoned.clock_stops,
-            event: Some(encode_event(&self.statement.event)),
-        }
-        .encode_to_vec()
+        let mut out = Vec::with_capacity(160);
+        self.as_ref().encode(&mut out);
+        out
     }
 
     /// Reads the stored bytes of an event that lie at `position`.
@@ -203,6 +215,49 @@ impl Record {
     }
 }
 
+/// Reads a record with the generated code: everything that can be read at all.
+fn decode_any(position: u64, bytes: &[u8]) -> Result<Logged, Unreadable> {
+    let unreadable = |what: String| Unreadable { position, what };
+    let stored = stored::Record::decode(bytes).map_err(|e| unreadable(e.to_string()))?;
+    let event_id = Uuid::from_slice(&stored.event_id).map_err(|_| unreadable("event id".to_owned()))?;
+    let previous = match stored.previous_distance {
+        0 => None,
+        d => Some(position.checked_sub(d).ok_or_else(|| unreadable("previous record".to_owned()))?),
+    };
+    let recorded_at = Timestamp(stored.recorded_at);
+    let event = match stored.event.ok_or_else(|| unreadable("an event of a later version".to_owned()))? {
+        stored::record::Event::Published(published) => {
+            return Ok(Logged::Rule(RuleRecord {
+                position,
+                recorded_at,
+                event_id,
+                version: stored.dossier_version,
+                previous,
+                author: stored.author.into(),
+                publication: rule::decode(published).map_err(|what| unreadable(what.to_owned()))?,
+            }));
+        }
+        event => decode_event(event).map_err(|what| unreadable(what.to_owned()))?,
+    };
+    Ok(Logged::Event(Record {
+        position,
+        recorded_at,
+        dossier_version: stored.dossier_version,
+        previous,
+        author: stored.author.into(),
+        flags: Flags(stored.flags),
+        reckoned: Reckoned { due: decode_due(stored.reckoned_due), clock_stops: stored.clock_stops },
+        statement: Statement {
+            event_id,
+            dossier: stored.dossier.into(),
+            occurred_at: Timestamp(stored.occurred_at),
+            desk: code(stored.desk),
+            actor: code(stored.actor),
+            event,
+        },
+    }))
+}
+
 fn text(code: Option<&Code>) -> String {
     code.map_or_else(String::new, ToString::to_string)
 }
@@ -211,86 +266,11 @@ fn code(text: String) -> Option<Code> {
     (!text.is_empty()).then(|| Arc::from(text))
 }
 
-fn encode_due(due: Due) -> stored::Due {
-    stored::Due {
-        kind: Some(match due {
-            Due::Instant(t) => stored::due::Kind::Instant(t.0),
-            Due::Date(d) => stored::due::Kind::Date(d.0),
-        }),
-    }
-}
-
 fn decode_due(due: Option<stored::Due>) -> Option<Due> {
     due?.kind.map(|kind| match kind {
         stored::due::Kind::Instant(ms) => Due::Instant(Timestamp(ms)),
         stored::due::Kind::Date(days) => Due::Date(Date(days)),
     })
-}
-
-fn encode_event(event: &Event) -> stored::record::Event {
-    use stored::record::Event as E;
-    match event {
-        Event::Received { unit, procedure, field, channel, due, applicant_kind } => E::Received(stored::Received {
-            unit: unit.to_string(),
-            procedure: text(procedure.as_ref()),
-            field: text(field.as_ref()),
-            channel: text(channel.as_ref()),
-            due: due.map(encode_due),
-            applicant_kind: applicant_kind.map_or(stored::ApplicantKind::Unspecified, |k| match k {
-                ApplicantKind::Citizen => stored::ApplicantKind::Citizen,
-                ApplicantKind::Enterprise => stored::ApplicantKind::Enterprise,
-                ApplicantKind::Agency => stored::ApplicantKind::Agency,
-                ApplicantKind::Other => stored::ApplicantKind::Other,
-            }) as i32,
-        }),
-        Event::Rejected { unit, reason_code } => {
-            E::Rejected(stored::Rejected { unit: text(unit.as_ref()), reason_code: text(reason_code.as_ref()) })
-        }
-        Event::Forwarded { to_unit, step_due } => {
-            E::Forwarded(stored::Forwarded { to_unit: to_unit.to_string(), step_due: step_due.map(encode_due) })
-        }
-        Event::SupplementRequested { items, reason_code } => E::SupplementRequested(stored::SupplementRequested {
-            items: items.iter().map(ToString::to_string).collect(),
-            reason_code: text(reason_code.as_ref()),
-        }),
-        Event::Supplemented { due } => E::Supplemented(stored::Supplemented { due: due.map(encode_due) }),
-        Event::PaymentRequested { stops_clock } => {
-            E::PaymentRequested(stored::PaymentRequested { stops_clock: *stops_clock })
-        }
-        Event::Paid { due } => E::Paid(stored::Paid { due: due.map(encode_due) }),
-        Event::Processed { outcome } => E::Processed(stored::Processed {
-            outcome: match outcome {
-                Outcome::Granted => stored::Outcome::Granted,
-                Outcome::Refused => stored::Outcome::Refused,
-            } as i32,
-        }),
-        Event::Late { promise, due } => E::Late(stored::Late { promise: *promise, due: Some(encode_due(*due)) }),
-        Event::ApologySent { letter_number, reason_code, signer, sent_via, new_due } => {
-            E::ApologySent(stored::ApologySent {
-                letter_number: text(letter_number.as_ref()),
-                reason_code: text(reason_code.as_ref()),
-                signer: text(signer.as_ref()),
-                sent_via: text(sent_via.as_ref()),
-                new_due: new_due.map(encode_due),
-            })
-        }
-        Event::Returned { returned_via } => E::Returned(stored::Returned { returned_via: text(returned_via.as_ref()) }),
-        Event::Withdrawn { reason_code } => E::Withdrawn(stored::Withdrawn { reason_code: text(reason_code.as_ref()) }),
-        Event::Stopped { reason_code } => E::Stopped(stored::Stopped { reason_code: reason_code.to_string() }),
-        Event::Corrected { target_event_id, reason_code, replacement } => E::Corrected(Box::new(stored::Corrected {
-            target_event_id: target_event_id.as_bytes().to_vec(),
-            reason_code: reason_code.to_string(),
-            replacement: replacement.as_ref().map(|restated| {
-                Box::new(stored::Record {
-                    occurred_at: restated.occurred_at.0,
-                    desk: text(restated.desk.as_ref()),
-                    actor: text(restated.actor.as_ref()),
-                    event: Some(encode_event(&restated.event)),
-                    ..stored::Record::default()
-                })
-            }),
-        })),
-    }
 }
 
 fn decode_event(event: stored::record::Event) -> Result<Event, &'static str> {

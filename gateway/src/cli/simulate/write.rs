@@ -8,6 +8,7 @@ use dunghen::source::Source;
 use dunghen::{pb, wire};
 use dunghen_engine::bulk::{Bulk, Chronicle, Noted, encode};
 use dunghen_engine::dossier::{Code, Command};
+use dunghen_engine::log::Records;
 use dunghen_engine::time::Timestamp;
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -36,7 +37,7 @@ struct Day {
 }
 
 /// Records to append, with the moments of the first and the last.
-type Group = (Vec<Vec<u8>>, (Timestamp, Timestamp));
+type Group = (Records, (Timestamp, Timestamp));
 
 /// The dossiers of a day, decided.
 fn live(province: &Province, day: usize, author: &Code) -> Result<Day, Failure> {
@@ -125,7 +126,7 @@ fn merge(
     calendar.resize_with(province.length(), Vec::new);
     let mut previous: HashMap<u64, u64> = HashMap::new();
     let mut position = 0;
-    let mut group = Vec::with_capacity(GROUP);
+    let mut group = Records::with_capacity(GROUP);
     let (mut first, mut newest) = (begin, begin);
     let watched = std::io::stderr().is_terminal();
     for day in 0..province.length() {
@@ -153,10 +154,10 @@ fn merge(
                 first = recorded_at;
             }
             newest = recorded_at;
-            group.push(encode(noted, position, before, author));
+            encode(&mut group, &noted, position, before, author);
             position += 1;
             if group.len() == GROUP {
-                let full = std::mem::replace(&mut group, Vec::with_capacity(GROUP));
+                let full = std::mem::replace(&mut group, Records::with_capacity(GROUP));
                 groups.send((full, (first, newest))).map_err(|_| gone())?;
             }
         }
