@@ -11,7 +11,7 @@ use crate::dossier::{
     Code, Command, Comparison, Decision, Dossier, Flags, Proposal, Reckoned, Rejection, Statement, Timeline, decide,
     next_miss, overdue,
 };
-use crate::log::{Log, LogError, SledLog};
+use crate::log::{Log, LogError, Roll};
 use crate::record::Record;
 use crate::rules::Rulebook;
 use crate::time::{Timestamp, Zone};
@@ -114,8 +114,16 @@ impl Bulk {
     /// # Errors
     /// [`DirectoryError`].
     pub fn create(path: &Path, zone: Zone) -> Result<Bulk, DirectoryError> {
+        Bulk::create_rolling(path, zone, Roll::AT)
+    }
+
+    /// The same, with a log that goes on in a new part at every `roll_at` bytes.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn create_rolling(path: &Path, zone: Zone, roll_at: u64) -> Result<Bulk, DirectoryError> {
         let directory = Directory::open(path, Some(zone), Some(New { zone, rules: None }))?;
-        let log = Log::open(Box::new(SledLog::open(directory.path())?), directory.genesis(), |_, _| {
+        let log = Log::open(Box::new(directory.open_log(roll_at)?), directory.genesis(), |_, _| {
             Err(LogError::Unavailable(format!("{} holds a log already; name an empty place", path.display())))
         })?;
         Ok(Bulk { log, _directory: directory, recorded: Timestamp::MIN, groups: 0 })

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{Noise, identity};
-use dunghen_engine::log::{EventLog, Head, Log, LogError, MemoryLog, SledLog};
+use dunghen_engine::log::{EventLog, Head, Log, LogError, MemoryLog, Roll, SledLog};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ impl Home {
     fn home(&self) -> Box<dyn EventLog> {
         match self {
             Home::Memory(log) => Box::new(Arc::clone(log)),
-            Home::Sled(directory) => Box::new(SledLog::open(directory.path()).unwrap()),
+            Home::Sled(directory) => Box::new(SledLog::open(directory.path(), Roll::unannounced(Roll::AT)).unwrap()),
         }
     }
 

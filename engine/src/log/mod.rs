@@ -1,19 +1,25 @@
 //! The log: records as bytes, in one gapless order, durable before they are acknowledged.
 //!
-//! [`Log`] frames and chains; an [`EventLog`] is where frames live: sled on disk, a map in memory for tests. Neither
-//! knows what a record means. Opening reads everything once and checks every checksum, every link of the chain and the
+//! [`Log`] frames and chains; an [`EventLog`] is where frames live: sled and sealed files on disk, a map in memory for
+//! tests. Neither knows what a record means. Opening reads everything once and checks every checksum, every link of the chain and the
 //! head, so that damage is named with its position and is never taken for a shorter log.
 
 mod frame;
+mod generation;
 mod head;
+mod inspected;
 mod memory;
+mod sealed;
 mod sled;
+mod start;
 mod sync;
 
 pub use frame::{Digest, genesis};
 pub use head::Head;
+pub use inspected::Inspected;
 pub use memory::MemoryLog;
-pub use sled::SledLog;
+pub use sled::{Roll, SledLog};
+pub use start::has_been_at;
 pub use sync::{calls as sync_calls, sync_directory};
 
 /// Why the log cannot be used.
@@ -254,8 +260,9 @@ pub fn inspect(
         let (first, bytes) = match stored {
             Ok(stored) => stored,
             Err(e) => {
+                // A home that can read nothing behind it ends by itself.
                 note(&mut findings, e);
-                break;
+                continue;
             }
         };
         match walk.step(first, &bytes) {
