@@ -126,7 +126,6 @@ pub(super) fn is_there(path: &Path) -> bool {
 impl Generation {
     /// Opens the database in the folder `path`, or makes it there.
     pub(super) fn open(path: &Path) -> Result<Generation, LogError> {
-        let size = std::fs::metadata(path.join("db")).map_or(0, |m| m.len());
         let open = || {
             let mut tries = 1;
             loop {
@@ -150,10 +149,15 @@ impl Generation {
             let frames = database.open_tree("frames")?;
             Ok(Handles { database, frames })
         })?;
+        // What an empty database takes of the disk is no part of the log.
+        let bytes = match guarded("reading the log", || handles.frames.first())? {
+            Some(_) => std::fs::metadata(path.join("db"))?.len(),
+            None => 0,
+        };
         Ok(Generation {
             path: path.to_owned(),
             handles: Some(handles),
-            bytes: AtomicU64::new(size),
+            bytes: AtomicU64::new(bytes),
             unsynced: AtomicBool::new(false),
             nearly_full: AtomicBool::new(false),
             retired: AtomicBool::new(false),
@@ -178,10 +182,7 @@ impl Generation {
         drop(Generation::open_to_append(&draft)?);
         std::fs::rename(&draft, &path)?;
         sync::sync_directory(directory)?;
-        let generation = Generation::open_to_append(&path)?;
-        // What an empty database takes of the disk is no part of the log.
-        generation.bytes.store(0, Ordering::Relaxed);
-        Ok(generation)
+        Generation::open_to_append(&path)
     }
 
     fn handles(&self) -> Result<&Handles, LogError> {

@@ -41,7 +41,7 @@ impl Inspected {
             }
         }
         let generations = generation::find(directory)?.generations;
-        let sealed_end = parts.iter().filter_map(Part::sealed).map(Sealed::end).max().unwrap_or(0);
+        let sealed_end = parts.iter().filter_map(Part::sealed).map(|s| s.end()).max().unwrap_or(0);
         if let Err(e) = must_exist(directory, &generations, sealed_end, &head) {
             parts.push(trouble(e)?);
         }
@@ -89,7 +89,7 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 impl Part {
-    fn sealed(&self) -> Option<&Sealed> {
+    fn sealed(&self) -> Option<&Arc<Sealed>> {
         match self {
             Part::Sealed(sealed) => Some(sealed),
             Part::Generation(_) | Part::Trouble(_) => None,

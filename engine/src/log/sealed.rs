@@ -269,6 +269,26 @@ impl Sealed {
         self.digest
     }
 
+    /// Reads every frame and checks that they chain from the header's digest to the end's.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] at the first that does not.
+    pub(super) fn check(self: &Arc<Self>) -> Result<(), LogError> {
+        let (mut next, mut digest) = (self.first, self.before);
+        for stored in self.frames(self.first) {
+            let (first, bytes) = stored?;
+            let link = frame::link(first, &bytes)?;
+            if first != next || link.previous != digest {
+                return Err(damaged(next, &self.path, "a frame does not follow the one before it"));
+            }
+            (next, digest) = (link.end, link.digest);
+        }
+        if (next, digest) != (self.end, self.digest) {
+            return Err(damaged(next, &self.path, "its frames do not end where its end says"));
+        }
+        Ok(())
+    }
+
     /// The frame that holds `from`, and those after it.
     pub(super) fn frames(self: &Arc<Self>, from: u64) -> Cursor {
         let block = self.index.partition_point(|e| e.first <= from).saturating_sub(1);

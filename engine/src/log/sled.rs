@@ -14,7 +14,7 @@
 //! 4. A sealed file is written under another name, synced, renamed, its folder synced. Until then the generation counts.
 //!    A draft is thrown away at opening.
 //! 5. Only then is the generation renamed, the directory synced, and its files removed. If it is still there at opening,
-//!    its last frame must be the one whose digest ends the sealed file; then it goes.
+//!    its last frame must be the one whose digest ends the sealed file, and that file is read whole; then it goes.
 //!
 //! Opening checks that sealed files and generations join, by position and by digest, and reads no other frames. What
 //! sled is and does is known to `generation.rs`, the form of a sealed file to `sealed.rs`.
@@ -189,14 +189,32 @@ impl SledLog {
         active.sync()?;
         let Some(generation) = shelf.spare.take() else { return Ok(active) };
         shelf.generations.push(Part { first, generation: Arc::clone(&generation) });
-        self.shared.ask(&mut shelf);
         Ok(generation)
     }
 
-    /// Sees to it that the next generation is ready in time.
-    fn look_ahead(&self, active: &Generation) {
-        if active.bytes() >= self.shared.nearly_full() && active.note_nearly_full() {
-            self.shared.ask(&mut self.shared.shelf());
+    /// Wakes the sealing thread if the first frames of a generation were just stored, or if it became nearly full.
+    fn look_ahead(&self, active: &Generation, first: u64) {
+        let mut shelf = self.shared.shelf();
+        let begun = shelf.generations.len() > 1 && shelf.active().first == first;
+        let nearly_full = active.bytes() >= self.shared.nearly_full() && active.note_nearly_full();
+        if begun || nearly_full {
+            self.shared.ask(&mut shelf);
+        }
+    }
+
+    /// Whoever makes a log at once is faster than the disk: it waits until the next generation is ready, and while full
+    /// ones pile up.
+    fn wait_in_bulk(&self) -> Result<(), LogError> {
+        let mut shelf = self.shared.shelf();
+        loop {
+            let full = shelf.active().generation.bytes() >= self.shared.roll.at;
+            if shelf.generations.len() <= 1 + UNSEALED_IN_BULK && (shelf.spare.is_some() || !full) {
+                return Ok(());
+            }
+            if let Some(trouble) = &shelf.trouble {
+                return Err(LogError::Unavailable(trouble.to_string()));
+            }
+            shelf = self.shared.changed.wait(shelf).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -231,9 +249,9 @@ pub(super) fn must_exist(
 
 /// The sealed file of which the generation is the source, if it was sealed already: nothing but its removal was left.
 pub(super) fn sealed_from<'a>(
-    sealed: impl IntoIterator<Item = &'a Sealed>,
+    sealed: impl IntoIterator<Item = &'a Arc<Sealed>>,
     generation: &Generation,
-) -> Result<Option<&'a Sealed>, LogError> {
+) -> Result<Option<&'a Arc<Sealed>>, LogError> {
     let (Some((first, _)), Some((last, bytes))) = (generation.first()?, generation.last()?) else { return Ok(None) };
     let Some(same) = sealed.into_iter().find(|s| s.first() == first) else { return Ok(None) };
     let link = frame::link(last, &bytes)?;
@@ -285,7 +303,9 @@ impl Shelf {
             opened.push((path, Arc::new(generation)));
         }
         for (path, generation) in opened {
-            if sealed_from(shelf.sealed.iter().map(Arc::as_ref), &generation)?.is_some() {
+            if let Some(sealed) = sealed_from(&shelf.sealed, &generation)? {
+                // It goes only if what remains is whole.
+                sealed.check()?;
                 generation.retire();
                 shelf.retired.push(generation);
                 continue;
@@ -441,6 +461,7 @@ impl Shared {
         let mut shelf = self.shelf();
         shelf.spare = Some(generation);
         shelf.next_number = number + 1;
+        self.changed.notify_all();
         Ok(())
     }
 
@@ -578,23 +599,16 @@ impl EventLog for SledLog {
         let Some((first, _)) = frames.first() else { return Ok(()) };
         let active = self.active(*first)?;
         active.append(frames)?;
-        self.look_ahead(&active);
+        self.look_ahead(&active, *first);
         Ok(())
     }
 
     fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
         let Some((first, _)) = frames.first() else { return Ok(()) };
+        self.wait_in_bulk()?;
         let active = self.active(*first)?;
         active.store(frames)?;
-        self.look_ahead(&active);
-        // Whoever makes a log at once is faster than the disk: full generations must not pile up.
-        let mut shelf = self.shared.shelf();
-        while shelf.generations.len() > 1 + UNSEALED_IN_BULK {
-            if let Some(trouble) = &shelf.trouble {
-                return Err(LogError::Unavailable(trouble.to_string()));
-            }
-            shelf = self.shared.changed.wait(shelf).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.look_ahead(&active, *first);
         Ok(())
     }
 
