@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Two generations may be open at once, and their frames are read through the system's cache, too.
-const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Small: what a generation holds of its frames in memory is bounded by its size, and the system caches its file, too.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// How often, and how far apart, opening tries again while sled still holds its file: 10 seconds in all.
 const LOCK_TRIES: u32 = 1000;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);

@@ -1,7 +1,8 @@
 //! A sealed file: a stretch of the log that never changes again, frame by frame as it was stored.
 //!
-//! `DIR/sealed/<first position, 20 digits>.frames`, version 1, integers little-endian. To read all of it in order,
-//! the header and the frames are enough; no database is needed.
+//! `DIR/sealed/<first position, 20 digits>.frames`, version 1, integers little-endian. To read all of it in order no
+//! database and no index are needed: the frames lie one behind the other from byte 56 up to where the index begins,
+//! which the 8 bytes at 60 from the end of the file say.
 //!
 //! | part | bytes | what |
 //! | --- | --- | --- |
@@ -26,8 +27,9 @@
 //! so it stays small even if each record became a frame of its own. Every byte of the file lies under one of the
 //! checksums, or is a length or a position that the frame behind it proves.
 //!
-//! Opening reads the header, the index and the end, not the frames. It knows neither its neighbours nor what a
-//! record means.
+//! Opening reads the header, the index and the end, not the frames, and keeps the index in memory but not the file open:
+//! a log may have more of them than a process may have open files. A sealed file knows neither its neighbours nor what
+//! a record means.
 
 use super::{Digest, LogError, frame, sync};
 use std::collections::VecDeque;
@@ -115,11 +117,10 @@ struct Entry {
     at: u64,
 }
 
-/// An open sealed file.
+/// A sealed file that can be read.
 #[derive(Debug)]
 pub(super) struct Sealed {
     path: PathBuf,
-    file: File,
     first: u64,
     end: u64,
     before: Digest,
@@ -134,6 +135,14 @@ fn damaged(position: u64, path: &Path, what: &str) -> LogError {
 
 fn unavailable(path: &Path, e: &std::io::Error) -> LogError {
     LogError::Unavailable(format!("{}: {e}", path.display()))
+}
+
+/// A file that is gone is damage, any other trouble with opening it is the system's.
+fn missing(position: u64, path: &Path, e: &std::io::Error) -> LogError {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => damaged(position, path, "the file is missing"),
+        _ => unavailable(path, e),
+    }
 }
 
 /// Fills `bytes`; a file that ends before is damaged, another error is the disk's.
@@ -166,7 +175,7 @@ impl Sealed {
     /// # Errors
     /// [`LogError::Damaged`] if header, index or end are not as they were written.
     pub(super) fn open(path: &Path, first: u64) -> Result<Sealed, LogError> {
-        let file = File::open(path).map_err(|e| unavailable(path, &e))?;
+        let file = File::open(path).map_err(|e| missing(first, path, &e))?;
         let length = file.metadata().map_err(|e| unavailable(path, &e))?.len();
         let damaged = |what| damaged(first, path, what);
         let before = read_header(&file, path, first)?;
@@ -193,7 +202,6 @@ impl Sealed {
             bytes.chunks_exact(ENTRY).map(|e| Entry { first: number(e, 0), at: number(e, 8) }).collect();
         let sealed = Sealed {
             path: path.to_owned(),
-            file,
             first,
             end: number(&end, 16),
             before,
@@ -222,7 +230,7 @@ impl Sealed {
     /// Opens what is left of a damaged file for whoever looks for what can still be read: the frames are followed from
     /// the first on as far as their labels lead. Where it ends and its last digest are not known.
     pub(super) fn salvage(path: &Path, first: u64) -> Result<Sealed, LogError> {
-        let file = File::open(path).map_err(|e| unavailable(path, &e))?;
+        let file = File::open(path).map_err(|e| missing(first, path, &e))?;
         let length = file.metadata().map_err(|e| unavailable(path, &e))?.len();
         let (mut at, mut next, mut index) = (HEADER as u64, first, Vec::new());
         while let Some(body_at) = at.checked_add(LABEL as u64).filter(|body| *body < length) {
@@ -237,16 +245,7 @@ impl Sealed {
             (at, next) = (body_at + size, position + 1);
         }
         let nothing: Digest = [0; 32];
-        Ok(Sealed {
-            path: path.to_owned(),
-            file,
-            first,
-            end: next,
-            before: nothing,
-            digest: nothing,
-            index,
-            index_at: at,
-        })
+        Ok(Sealed { path: path.to_owned(), first, end: next, before: nothing, digest: nothing, index, index_at: at })
     }
 
     /// The position of its first record.
@@ -292,7 +291,7 @@ impl Sealed {
     /// The frame that holds `from`, and those after it.
     pub(super) fn frames(self: &Arc<Self>, from: u64) -> Cursor {
         let block = self.index.partition_point(|e| e.first <= from).saturating_sub(1);
-        Cursor { sealed: Arc::clone(self), block, from: Some(from), ready: VecDeque::new() }
+        Cursor { sealed: Arc::clone(self), file: None, block, from: Some(from), ready: VecDeque::new() }
     }
 
     /// What lies behind the block: the first position and the place.
@@ -304,6 +303,7 @@ impl Sealed {
 /// Frames of a sealed file, in order. Behind damage it goes on with the next frame that the index names.
 pub(super) struct Cursor {
     sealed: Arc<Sealed>,
+    file: Option<File>,
     block: usize,
     /// Until the first block was read: the position that is asked for.
     from: Option<u64>,
@@ -319,14 +319,16 @@ impl Cursor {
         while from.is_none() && last + 1 < sealed.index.len() && sealed.behind(last + 1).at - begin.at <= READ_AHEAD {
             last += 1;
         }
-        let size = usize::try_from(sealed.behind(last).at - begin.at).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; size];
-        if let Err(e) = read(&sealed.file, &sealed.path, begin.first, &mut bytes, begin.at) {
-            // Nobody knows how much of the rest is there.
-            self.block = sealed.index.len();
-            self.ready.push_back(Err(e));
-            return;
-        }
+        let size = sealed.behind(last).at - begin.at;
+        let bytes = match self.read(begin, size) {
+            Ok(bytes) => bytes,
+            Err(e) => {
+                // Nobody knows how much of the rest is there.
+                self.block = sealed.index.len();
+                self.ready.push_back(Err(e));
+                return;
+            }
+        };
         let mut rest = bytes.as_slice();
         for block in self.block..=last {
             let (entry, behind) = (sealed.index[block], sealed.behind(block));
@@ -341,6 +343,17 @@ impl Cursor {
                 self.ready.pop_front();
             }
         }
+    }
+
+    fn read(&mut self, begin: &Entry, size: u64) -> Result<Vec<u8>, LogError> {
+        let path = &self.sealed.path;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(path).map_err(|e| missing(begin.first, path, &e))?),
+        };
+        let mut bytes = vec![0; usize::try_from(size).map_err(|_| damaged(begin.first, path, "a frame is too long"))?];
+        read(file, path, begin.first, &mut bytes, begin.at)?;
+        Ok(bytes)
     }
 
     fn take_block(&mut self, mut rest: &[u8], first: u64, behind: u64) {
@@ -468,5 +481,161 @@ impl Draft {
         std::fs::rename(&self.path, &sealed.path)?;
         sync::sync_directory(&self.folder)?;
         Ok(sealed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden() -> (PathBuf, Vec<u8>) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sealed-v1").join(name(7));
+        let bytes = std::fs::read(&path).expect("golden file");
+        (path, bytes)
+    }
+
+    /// What the golden file holds: records of 0, 1, … bytes, two in the first frame, one more in each that follows.
+    fn records() -> Vec<Vec<u8>> {
+        (0..200_u32).map(|n| (0..n).map(|i| (n * 7 + i * i % 251) as u8).collect()).collect()
+    }
+
+    /// The frames of these records, in groups that grow.
+    fn frames(first: u64, records: &[Vec<u8>]) -> Vec<frame::Packed> {
+        let (mut tip, mut at, mut size, mut all) = (frame::genesis("sealed"), 0, 2, Vec::new());
+        while at < records.len() {
+            let group = &records[at..records.len().min(at + size)];
+            let (packed, next) = frame::pack(first + at as u64, group, tip).expect("pack");
+            all.extend(packed);
+            (tip, at, size) = (next, at + group.len(), size + 1);
+        }
+        all
+    }
+
+    fn seal(directory: &Path, first: u64, before: Digest, frames: &[(u64, Vec<u8>)]) -> Arc<Sealed> {
+        let mut draft = Draft::begin(directory, first, before).expect("begin");
+        for (first, bytes) in frames {
+            draft.push(*first, bytes).expect("push");
+        }
+        Arc::new(draft.finish().expect("finish"))
+    }
+
+    #[test]
+    #[ignore = "made the golden file once; making it anew would forget what is stored in the field"]
+    fn make_golden() {
+        let place = tempfile::tempdir().expect("place");
+        let frames: Vec<_> = frames(7, &records()).into_iter().map(|f| (f.first, f.bytes)).collect();
+        let sealed = seal(place.path(), 7, frame::genesis("sealed"), &frames);
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sealed-v1").join(name(7));
+        assert!(!target.exists(), "{} is there", target.display());
+        std::fs::create_dir_all(target.parent().expect("parent")).expect("folder");
+        std::fs::copy(&sealed.path, target).expect("copy");
+    }
+
+    /// Sealed files of version 1 are read for ever, and the same frames still make the same file.
+    #[test]
+    fn golden_sealed_file() {
+        let (path, bytes) = golden();
+        let sealed = Arc::new(Sealed::open(&path, 7).expect("open"));
+        sealed.check().expect("whole");
+        assert_eq!((sealed.first(), sealed.end(), sealed.before()), (7, 207, frame::genesis("sealed")));
+        let stored: Vec<(u64, Vec<u8>)> = sealed.frames(0).collect::<Result<_, _>>().expect("frames");
+        let read: Vec<Vec<u8>> =
+            stored.iter().flat_map(|(first, bytes)| frame::open(*first, bytes).expect("frame").records).collect();
+        assert_eq!(read, records());
+        let place = tempfile::tempdir().expect("place");
+        let again = seal(place.path(), 7, frame::genesis("sealed"), &stored);
+        assert_eq!(std::fs::read(&again.path).expect("read"), bytes);
+    }
+
+    /// By nothing but the table above: from the header on, label by label, up to where the index begins.
+    #[test]
+    fn it_is_read_without_the_index() {
+        let (path, bytes) = golden();
+        let stored: Vec<(u64, Vec<u8>)> =
+            Arc::new(Sealed::open(&path, 7).expect("open")).frames(0).collect::<Result<_, _>>().expect("frames");
+        let ends = bytes.len() - 60;
+        let index_at = u64::from_le_bytes(bytes[ends..ends + 8].try_into().expect("8 bytes")) as usize;
+        let (mut at, mut read) = (56, Vec::new());
+        while at < index_at {
+            let length = u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes")) as usize;
+            let first = u64::from_le_bytes(bytes[at + 4..at + 12].try_into().expect("8 bytes"));
+            read.push((first, bytes[at + 12..at + 12 + length].to_vec()));
+            at += 12 + length;
+        }
+        assert_eq!((at, read), (index_at, stored));
+    }
+
+    #[test]
+    fn a_frame_is_found_from_each_position_it_holds() {
+        // Many small frames share an entry of the index; a large one has its own.
+        let mut records = records();
+        records.extend((0..9000_u32).map(|n| n.to_be_bytes().to_vec()));
+        let packed = frames(0, &records);
+        let stored: Vec<(u64, Vec<u8>)> = packed.into_iter().map(|f| (f.first, f.bytes)).collect();
+        let place = tempfile::tempdir().expect("place");
+        let sealed = seal(place.path(), 0, frame::genesis("sealed"), &stored);
+        assert!(sealed.index.len() * 3 < stored.len() && sealed.index.len() > 5, "{} entries", sealed.index.len());
+        for position in 0..records.len() as u64 {
+            let nth = stored.partition_point(|(first, _)| *first <= position) - 1;
+            let mut from = sealed.frames(position);
+            assert_eq!(from.next(), Some(Ok(stored[nth].clone())), "{position}");
+            if position % 97 == 0 {
+                let rest: Vec<_> = from.collect::<Result<_, _>>().expect("frames");
+                assert_eq!(rest, stored[nth + 1..], "behind {position}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_follow_is_not_sealed() {
+        let place = tempfile::tempdir().expect("place");
+        let frames: Vec<_> = frames(7, &records()).into_iter().map(|f| (f.first, f.bytes)).collect();
+        let begin = || Draft::begin(place.path(), 7, frame::genesis("sealed")).expect("begin");
+        let refused = |draft: &mut Draft, (first, bytes): &(u64, Vec<u8>)| {
+            assert!(matches!(draft.push(*first, bytes), Err(LogError::Damaged { .. })));
+        };
+        refused(&mut begin(), &frames[1]);
+        refused(&mut Draft::begin(place.path(), 7, frame::genesis("another")).expect("begin"), &frames[0]);
+        refused(&mut begin(), &(8, frames[0].1.clone()));
+        let mut draft = begin();
+        draft.push(frames[0].0, &frames[0].1).expect("push");
+        refused(&mut draft, &frames[0]);
+        refused(&mut draft, &frames[2]);
+        drop(draft);
+        let found = find(place.path()).expect("find");
+        assert_eq!((found.files.len(), found.drafts.len()), (0, 1), "a draft is no sealed file");
+    }
+
+    /// A file whose index has a fitting checksum, but was made up, is refused; nothing panics.
+    #[test]
+    fn an_index_that_makes_no_sense() {
+        let (_, bytes) = golden();
+        let end_at = bytes.len() - END;
+        let index_at = number(&bytes, end_at + 8) as usize;
+        let place = tempfile::tempdir().expect("place");
+        let path = place.path().join(name(7));
+        let broken = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = bytes.clone();
+            change(&mut bytes);
+            let crc_at = bytes.len() - 12;
+            let begin = index_at.min(crc_at);
+            let crc = crc32fast::hash(&bytes[begin..crc_at]);
+            bytes[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+            std::fs::write(&path, bytes).expect("write");
+            let opened = Sealed::open(&path, 7).map(|_| ());
+            assert!(matches!(opened, Err(LogError::Damaged { position: 7, .. })), "{opened:?}");
+        };
+        let put = |at: usize, n: u64| move |bytes: &mut Vec<u8>| bytes[at..at + 8].copy_from_slice(&n.to_le_bytes());
+        for n in [0, 8, u64::MAX, u64::MAX / 16] {
+            broken(&put(end_at, n));
+            broken(&put(end_at + 8, n));
+            broken(&put(index_at, n));
+            broken(&put(index_at + 8, n));
+            broken(&put(index_at + 24, n));
+        }
+        broken(&put(end_at + 16, 7));
+        std::fs::write(&path, &bytes).expect("write");
+        assert!(Sealed::open(&path, 7).is_ok());
+        assert!(matches!(Sealed::open(&path, 8).map(|_| ()), Err(LogError::Damaged { .. })), "another name");
     }
 }
