@@ -28,6 +28,9 @@ use tempfile::TempDir;
 /// So small that every group fills a generation.
 const TINY: u64 = 1000;
 
+/// A home, the log over it, and the records that opening read.
+type Opened = (Arc<SledLog>, Log, Vec<Vec<u8>>);
+
 /// A data directory whose log is filled by hand.
 struct Place {
     home: TempDir,
@@ -53,7 +56,7 @@ impl Place {
         Place { home, genesis: self.genesis }
     }
 
-    fn open(&self, roll: Roll) -> Result<(Arc<SledLog>, Log, Vec<Vec<u8>>), LogError> {
+    fn open(&self, roll: Roll) -> Result<Opened, LogError> {
         let home = Arc::new(SledLog::open(&self.path(), roll)?);
         let mut seen = Vec::new();
         let log = Log::open(Box::new(Arc::clone(&home)), self.genesis, |position, bytes| {
@@ -211,6 +214,7 @@ fn every_moment_a_crash_may_choose() {
     let file = sealed.sealed()[0].clone();
     let (file_name, bytes) = (file.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&file).unwrap());
     let log_folder = snapshot(&rolled.path().join("log"));
+    let (ready, _) = filled(2);
     let state = |name: &str, change: &dyn Fn(&Path)| {
         let place = rolled.copy();
         change(&place.path());
@@ -245,8 +249,8 @@ fn every_moment_a_crash_may_choose() {
         fs::write(data.join("log.0000000002.new/conf"), b"").unwrap();
     });
     state("the next generation made, nothing in it", &|data| {
-        drop(SledLog::open(data, Roll::unannounced(TINY)).map(|home| home.settle()));
-        assert!(data.join("log.0000000002").exists());
+        let empty = ready.path().join(&ready.generations()[1]);
+        copy(&empty, &data.join("log.0000000002"));
     });
     whole(&sealed, &all, "sealed");
 }
@@ -336,7 +340,9 @@ fn sealed_files_that_are_not_what_or_where_they_should_be() {
     for nth in 0..3 {
         let (records, findings) = broken(&format!("no {nth}"), &|p| fs::remove_file(&p.sealed()[nth]).unwrap());
         assert_eq!(records, all.len() as u64, "{findings:?}");
-        broken(&format!("another log's {nth}"), &|p| drop(fs::copy(&other.sealed()[nth], &p.sealed()[nth]).unwrap()));
+        broken(&format!("another log's {nth}"), &|p| {
+            fs::copy(&other.sealed()[nth], &p.sealed()[nth]).unwrap();
+        });
     }
     broken("no folder", &|p| fs::remove_dir_all(p.path().join("sealed")).unwrap());
     broken("two swapped", &|p| {
@@ -376,7 +382,7 @@ fn what_is_damaged_is_not_sealed() {
     {
         let database = sled::Config::new().path(place.path().join("log")).flush_every_ms(None).open().unwrap();
         let tree = database.open_tree("frames").unwrap();
-        let (key, value) = tree.iter().nth(0).unwrap().unwrap();
+        let (key, value) = tree.first().unwrap().unwrap();
         let mut bytes = value.to_vec();
         // A payload byte, and a checksum that fits: only the digest in the next frame tells.
         let at = bytes.len() - 4;
@@ -393,7 +399,7 @@ fn what_is_damaged_is_not_sealed() {
     assert_eq!(home.parts(), (0, 2));
     drop(home);
     assert!(place.path().join("log/db").exists());
-    assert!(place.sealed().iter().all(|f| f.extension().unwrap() == "new"), "{:?}", place.sealed());
+    assert!(place.sealed().is_empty(), "{:?}", place.sealed());
     let (records, findings) = place.inspect();
     assert!(!findings.is_empty() && records == all.len() as u64, "{findings:?}");
 }
@@ -675,6 +681,28 @@ fn an_engine_over_a_rolled_log() {
     }
     assert_eq!(records(&rolled), records(&plain));
     assert_eq!(read_identity(&rolled).unwrap().zone, Zone::VIETNAM);
+}
+
+/// A directory whose log is full already, and that is only read, stays as it is.
+#[test]
+fn reading_rolls_nothing() {
+    let place = Place::new();
+    let (_, log, _) = place.open(Roll::unannounced(Roll::AT)).unwrap();
+    log.append(&group(&mut Noise(1), 60)).unwrap();
+    log.close().unwrap();
+    drop(log);
+    let directory = Directory::open(&place.path(), None, None).unwrap();
+    let home = directory.open_log(TINY).unwrap();
+    home.settle().unwrap();
+    assert_eq!(home.frames(0).count(), 1);
+    drop(home);
+    assert_eq!((place.generations(), format_of(&place.path())), (vec!["log".to_owned()], "format = \"1\"".to_owned()));
+    let home = Arc::new(directory.open_log(TINY).unwrap());
+    let log = Log::open(Box::new(Arc::clone(&home)), place.genesis, |_, _| Ok(())).unwrap();
+    log.append(&group(&mut Noise(2), 1)).unwrap();
+    home.settle().unwrap();
+    assert_eq!(format_of(&place.path()), "format = \"2\"", "the next generation is announced before it is made");
+    assert_eq!(place.generations(), ["log", "log.0000000001"]);
 }
 
 /// What `simulate --into` makes: the same bytes, however often the log rolls.

@@ -399,6 +399,19 @@ pub(super) struct Draft {
     index: Vec<Entry>,
     at: u64,
     synced: u64,
+    /// Whether it has become the sealed file.
+    named: bool,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // A disk that is full needs the room. What a crash leaves is removed at the next opening.
+        if !self.named
+            && let Err(e) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!("{} cannot be removed: {e}", self.path.display());
+        }
+    }
 }
 
 impl Draft {
@@ -419,8 +432,8 @@ impl Draft {
         header.extend(crc32fast::hash(&header).to_le_bytes());
         file.write_all(&header)?;
         let at = HEADER as u64;
-        let index = Vec::new();
-        Ok(Draft { folder, path, file, first, before, end: first, digest: before, index, at, synced: 0 })
+        let (index, synced, named) = (Vec::new(), 0, false);
+        Ok(Draft { folder, path, file, first, before, end: first, digest: before, index, at, synced, named })
     }
 
     /// Adds the next frame, byte by byte as it is.
@@ -479,6 +492,7 @@ impl Draft {
         }
         sealed.path = self.folder.join(name(self.first));
         std::fs::rename(&self.path, &sealed.path)?;
+        self.named = true;
         sync::sync_directory(&self.folder)?;
         Ok(sealed)
     }
@@ -603,7 +617,7 @@ mod tests {
         refused(&mut draft, &frames[2]);
         drop(draft);
         let found = find(place.path()).expect("find");
-        assert_eq!((found.files.len(), found.drafts.len()), (0, 1), "a draft is no sealed file");
+        assert_eq!((found.files.len(), found.drafts.len()), (0, 0), "nothing is left of them");
     }
 
     /// A file whose index has a fitting checksum, but was made up, is refused; nothing panics.

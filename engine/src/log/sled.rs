@@ -82,6 +82,9 @@ struct Shelf {
     spare: Option<Arc<Generation>>,
     /// The number of the generation after all those.
     next_number: u64,
+    /// Whether frames were added since opening: who only reads needs no next generation, and a directory that is only
+    /// read keeps its format.
+    appends: bool,
     /// Generations whose frames lie in a sealed file, until their last reader has gone.
     retired: Vec<Arc<Generation>>,
     /// Counts what the sealing thread was asked for, and what it has done of it.
@@ -196,6 +199,7 @@ impl SledLog {
     /// Wakes the sealing thread if the first frames of a generation were just stored, or if it became nearly full.
     fn look_ahead(&self, active: &Generation, first: u64) {
         let mut shelf = self.shared.shelf();
+        shelf.appends = true;
         let begun = shelf.generations.len() > 1 && shelf.active().first == first;
         let nearly_full = active.bytes() >= self.shared.nearly_full() && active.note_nearly_full();
         if begun || nearly_full {
@@ -283,6 +287,7 @@ impl Shelf {
             generations: Vec::new(),
             spare: None,
             next_number: 0,
+            appends: false,
             retired: Vec::new(),
             asked: 1,
             done: 0,
@@ -452,7 +457,8 @@ impl Shared {
     fn make_spare(&self) -> Result<(), LogError> {
         let number = {
             let shelf = self.shelf();
-            if shelf.spare.is_some() || shelf.active().generation.bytes() < self.nearly_full() {
+            let wanted = shelf.appends && shelf.active().generation.bytes() >= self.nearly_full();
+            if shelf.spare.is_some() || !wanted {
                 return Ok(());
             }
             shelf.next_number
