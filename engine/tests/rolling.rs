@@ -19,6 +19,7 @@ use dunghen_engine::time::Zone;
 use dunghen_engine::{Engine, Options, Purpose, ReplayFilter, verify};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -307,8 +308,10 @@ fn every_byte_of_a_sealed_file_counts() {
     for (nth, file) in files.iter().enumerate() {
         let bytes = fs::read(file).unwrap();
         let (head, tail) = (0..80, bytes.len() - 120..bytes.len());
-        let some = (0..60).map(|_| noise.below(bytes.len() as u64) as usize);
-        for byte in head.chain(tail).chain(some).collect::<Vec<_>>() {
+        let some = (0..40).map(|_| noise.below(bytes.len() as u64) as usize).collect::<Vec<_>>();
+        // Header and end of one file, and something of all.
+        let ends = head.chain(tail).filter(|_| nth == 0);
+        for byte in ends.chain(some).collect::<Vec<_>>() {
             let broken = place.copy();
             let mut bytes = bytes.clone();
             bytes[byte] ^= 1 << noise.below(8);
@@ -423,6 +426,73 @@ fn the_source_stays_while_its_sealed_file_is_damaged() {
     // Whoever takes the damaged file away has everything again.
     fs::remove_file(damaged_file).unwrap();
     whole(&rolled, &all, "sealed anew");
+}
+
+const KILLED: &str = "DUNGHEN_ROLLING_KILLED";
+
+fn record_at(position: u64) -> Vec<u8> {
+    let mut bytes = position.to_be_bytes().to_vec();
+    bytes.extend(Noise(position).bytes(position as usize % 90));
+    bytes
+}
+
+/// The process that is killed; does nothing unless told where.
+#[test]
+#[ignore = "started by a test of this file, in a process of its own"]
+fn append_until_killed() {
+    let Some(path) = std::env::var_os(KILLED) else { return };
+    let directory = Directory::open(Path::new(&path), None, None).unwrap();
+    let home = directory.open_log(TINY).unwrap();
+    let log = Log::open(Box::new(home), directory.genesis(), |_, _| Ok(())).unwrap();
+    loop {
+        let first = log.length();
+        let group: Vec<Vec<u8>> = (first..first + first % 13 + 1).map(record_at).collect();
+        log.append(&group).unwrap();
+        writeln!(std::io::stderr(), "acknowledged {}", log.length()).unwrap();
+    }
+}
+
+/// A process that appends, rolls and seals all the time is killed again and again; no acknowledged record is ever lost.
+#[test]
+fn killed_at_any_moment() {
+    let place = Place::new();
+    let (mut noise, mut known, mut sealed) = (Noise(99), 0, 0);
+    for round in 0..15 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "append_until_killed", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(KILLED, place.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = lines.next().unwrap().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(noise.below(120)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in lines {
+            // The last line may have been cut.
+            let line = line.unwrap();
+            if line.strip_prefix("acknowledged ").is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > known)) {
+                said = line;
+            }
+        }
+        let acknowledged: u64 = said.strip_prefix("acknowledged ").unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+        assert!(acknowledged > known, "round {round}: something is appended each time");
+        let (found, findings) = place.inspect();
+        assert_eq!(findings, [], "round {round}");
+        assert!(found >= acknowledged, "round {round}: {acknowledged} were acknowledged, {found} are there");
+        let (home, log, seen) = place.open(Roll::unannounced(TINY)).unwrap();
+        assert!(seen.iter().zip(0..).all(|(bytes, position)| *bytes == record_at(position)), "round {round}");
+        assert_eq!(seen.len() as u64, found);
+        if round % 3 == 0 {
+            home.settle().unwrap();
+        }
+        known = found;
+        sealed = home.parts().0;
+        drop(log);
+    }
+    assert!(sealed > 15, "{sealed} sealed files");
 }
 
 #[test]

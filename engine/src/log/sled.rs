@@ -46,8 +46,8 @@ pub struct Roll {
 }
 
 impl Roll {
-    /// How large a generation becomes, in bytes. What is read of a database stays in memory whatever its cache may be, so
-    /// this bounds what the log takes of it, too; sled recovers that much in some hundredths of a second.
+    /// How large a generation becomes, in bytes. sled looks at the size of its cache only after some 16,000 pages were
+    /// read, so this bounds what the log takes of the memory; and sled recovers that much in some hundredths of a second.
     pub const AT: u64 = 32 << 20;
 
     /// Rolls at `at` bytes, for a directory that nobody else has to be told of.
