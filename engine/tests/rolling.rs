@@ -227,6 +227,14 @@ fn every_moment_a_crash_may_choose() {
     };
     let draft = format!("{file_name}.new");
     state("rolled", &|_| {});
+    for (name, bytes) in
+        [("snap.00000000000FFFFF.generating", &b""[..]), ("snap.0000000000000107.generating", &[7; 60])]
+    {
+        state(&format!("sled was opening: {name}"), &|data| {
+            fs::write(data.join("log").join(name), bytes).unwrap();
+            fs::write(data.join("log.0000000001").join(name), bytes).unwrap();
+        });
+    }
     state("an empty folder", &|data| fs::create_dir(data.join("sealed")).unwrap());
     for cut in [0, 7, 56, 60, 500, bytes.len() / 2, bytes.len() - 1, bytes.len()] {
         state(&format!("a draft of {cut} bytes"), &|data| put(data, &draft, &bytes[..cut]));
@@ -769,10 +777,13 @@ fn reading_rolls_nothing() {
     assert_eq!((place.generations(), format_of(&place.path())), (vec!["log".to_owned()], "format = \"1\"".to_owned()));
     let home = Arc::new(directory.open_log(TINY).unwrap());
     let log = Log::open(Box::new(Arc::clone(&home)), place.genesis, |_, _| Ok(())).unwrap();
-    log.append(&group(&mut Noise(2), 1)).unwrap();
+    // In bulk, so that it waits for what it asked for.
+    log.store(&group(&mut Noise(2), 1)).unwrap();
+    log.sync().unwrap();
     home.settle().unwrap();
     assert_eq!(format_of(&place.path()), "format = \"2\"", "the next generation is announced before it is made");
-    assert_eq!(place.generations(), ["log", "log.0000000001"]);
+    assert_eq!(home.parts(), (1, 1));
+    assert_eq!(place.generations(), ["log.0000000001"]);
 }
 
 /// What `simulate --into` makes: the same bytes, however often the log rolls.

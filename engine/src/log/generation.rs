@@ -1,11 +1,12 @@
 //! A generation: one sled database with a stretch of the log's frames, keyed by the position of their first record,
 //! big-endian.
 //!
-//! sled 0.34.7 has five habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
+//! sled 0.34.7 has seven habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
 //! some damage (so every call into it is made under `catch_unwind`), it opens a truncated file as an empty one (so
 //! the head file stands beside it), its threads hold its file for a moment after the last handle is gone (so opening
-//! tries again for a while), and what it wrote since it was opened, it reads again at the next opening, clean stop or
-//! not (so a generation stays small). Reading sled's own files is left to sled. It does not know the other parts of a
+//! tries again for a while), what it wrote since it was opened it reads again at the next opening, clean stop or not (so a
+//! generation stays small), it takes a note of its own that a crash cut short for a damaged one (so such a note is
+//! removed), and it does not sync its settings (so a generation is made under another name and synced file by file). Reading sled's own files is left to sled. It does not know the other parts of a
 //! log: see `sled.rs`.
 
 use super::{LogError, sync};
@@ -118,6 +119,22 @@ fn meaning(what: &str, e: ::sled::Error) -> LogError {
     }
 }
 
+/// While it opens, sled notes where its pages lie in `snap.N.generating`, syncs that and renames it to `snap.N`, which takes
+/// the place of the note before. One that was not renamed never counted, but sled would take it for its newest.
+fn remove_notes_cut_short(path: &Path) -> std::io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|n| n.starts_with("snap.") && n.ends_with(".generating")) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether the folder holds a database; sled would make an empty one in the place of one that is gone.
 pub(super) fn is_there(path: &Path) -> bool {
     path.join("db").exists()
@@ -126,6 +143,7 @@ pub(super) fn is_there(path: &Path) -> bool {
 impl Generation {
     /// Opens the database in the folder `path`, or makes it there.
     pub(super) fn open(path: &Path) -> Result<Generation, LogError> {
+        remove_notes_cut_short(path)?;
         let open = || {
             let mut tries = 1;
             loop {
@@ -180,6 +198,9 @@ impl Generation {
             std::fs::remove_dir_all(&draft)?;
         }
         drop(Generation::open_to_append(&draft)?);
+        for entry in std::fs::read_dir(&draft)? {
+            std::fs::File::open(entry?.path())?.sync_all()?;
+        }
         std::fs::rename(&draft, &path)?;
         sync::sync_directory(directory)?;
         Generation::open_to_append(&path)

@@ -23,6 +23,7 @@ use super::generation::{self, Generation};
 use super::head::{self, HeadFile};
 use super::sealed::{self, Draft, Sealed};
 use super::{Digest, EventLog, Frames, Head, LogError, frame, sync};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -211,8 +212,12 @@ impl SledLog {
     /// ones pile up.
     fn wait_in_bulk(&self) -> Result<(), LogError> {
         let mut shelf = self.shared.shelf();
+        shelf.appends = true;
         loop {
             let full = shelf.active().generation.bytes() >= self.shared.roll.at;
+            if full && shelf.spare.is_none() && shelf.active().generation.note_nearly_full() {
+                self.shared.ask(&mut shelf);
+            }
             if shelf.generations.len() <= 1 + UNSEALED_IN_BULK && (shelf.spare.is_some() || !full) {
                 return Ok(());
             }
@@ -304,7 +309,7 @@ impl Shelf {
         }
         if opened.is_empty() {
             let path = directory.join(generation::folder(0));
-            let generation = Generation::open_to_append(&path)?;
+            let generation = Generation::create(directory, 0)?;
             shelf.next_number = 1;
             opened.push((path, Arc::new(generation)));
         }
@@ -417,7 +422,11 @@ impl Shared {
             if self.stops() {
                 return;
             }
-            let outcome = self.work();
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
+            let outcome = outcome.unwrap_or_else(|_| {
+                let what = "the sealing thread met a defect, which it has printed".to_owned();
+                Err(damaged(0, what))
+            });
             let mut shelf = self.shelf();
             pause = match &outcome {
                 Ok(()) if !shelf.retired.is_empty() => Some(READERS_PAUSE),
