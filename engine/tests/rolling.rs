@@ -11,9 +11,7 @@ use common::{Noise, TestClock, at, command, options, processed, received, send};
 use dunghen_engine::bulk::{Bulk, Chronicle, encode};
 use dunghen_engine::directory::{Directory, New, read_identity};
 use dunghen_engine::dossier::Command;
-use dunghen_engine::log::{
-    Digest, EventLog, Finding, Head, Inspected, Log, LogError, Roll, SledLog, has_been_at, inspect,
-};
+use dunghen_engine::log::{Digest, EventLog, Finding, Inspected, Log, LogError, Roll, SledLog, inspect};
 use dunghen_engine::record::Record;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Engine, Options, Purpose, ReplayFilter, verify};
@@ -647,68 +645,6 @@ fn a_log_that_cannot_be_sealed_goes_on() {
     let (home, _, _) = place.open(Roll::unannounced(TINY)).unwrap();
     home.settle().unwrap();
     assert!(home.parts().0 > 0);
-}
-
-#[test]
-fn a_start_from_a_known_place_reads_only_what_follows() {
-    let (place, all) = filled(4);
-    let (home, log, _) = place.open(Roll::unannounced(TINY)).unwrap();
-    let frames: Vec<(u64, Vec<u8>)> = home.frames(0).collect::<Result<_, _>>().unwrap();
-    drop(log);
-    // The digest after a frame is the one that the next names.
-    let digest = |bytes: &[u8]| -> Digest { bytes[12..44].try_into().unwrap() };
-    let mut places: Vec<Head> =
-        frames.iter().map(|(first, bytes)| Head { length: *first, digest: digest(bytes) }).collect();
-    places.push(home.head_at_open());
-    assert!(places.len() > 4);
-    for known in &places {
-        assert!(has_been_at(&home, place.genesis, known).unwrap(), "{known:?}");
-        let mut seen = Vec::new();
-        let log = Log::open_from(Box::new(Arc::clone(&home)), place.genesis, *known, |position, bytes| {
-            seen.push((position, bytes.to_vec()));
-            Ok(())
-        });
-        let expected: Vec<(u64, Vec<u8>)> = (0..).zip(all.iter().cloned()).skip(known.length as usize).collect();
-        assert_eq!((log.unwrap().length(), seen), (all.len() as u64, expected));
-        for wrong in [
-            Head { length: known.length + 1, ..*known },
-            Head { length: known.length, digest: [7; 32] },
-            Head { length: all.len() as u64 + 5, digest: known.digest },
-        ] {
-            assert!(!has_been_at(&home, place.genesis, &wrong).unwrap(), "{wrong:?}");
-            let opened = Log::open_from(Box::new(Arc::clone(&home)), place.genesis, wrong, |_, _| panic!("read"));
-            assert!(matches!(opened.map(|_| ()), Err(LogError::Damaged { .. })), "{wrong:?}");
-        }
-        assert!(!has_been_at(&home, [1; 32], known).unwrap(), "another log");
-    }
-}
-
-/// A head behind the known place is met all the same; one that is not of this log is not.
-#[test]
-fn a_start_from_a_known_place_checks_the_head() {
-    let place = Place::new();
-    let (home, log, _) = place.open(Roll::unannounced(TINY)).unwrap();
-    log.append(&group(&mut Noise(1), 30)).unwrap();
-    log.close().unwrap();
-    let early = fs::read(place.path().join("head")).unwrap();
-    log.append(&group(&mut Noise(2), 30)).unwrap();
-    log.close().unwrap();
-    drop((log, home));
-    let (home, _, _) = place.open(Roll::unannounced(TINY)).unwrap();
-    let known = home.head_at_open();
-    drop(home);
-    fs::write(place.path().join("head"), &early).unwrap();
-    let open = |place: &Place| {
-        let home = SledLog::open(&place.path(), Roll::unannounced(TINY)).unwrap();
-        assert_eq!(home.head_at_open().length, 30);
-        Log::open_from(Box::new(home), place.genesis, known, |_, _| panic!("there is nothing more"))
-    };
-    assert_eq!(open(&place).unwrap().length(), 60);
-    let foreign = Head { length: 30, digest: [9; 32] };
-    let elsewhere = tempfile::tempdir().unwrap();
-    SledLog::create(elsewhere.path(), &foreign).unwrap();
-    fs::copy(elsewhere.path().join("head"), place.path().join("head")).unwrap();
-    assert!(matches!(open(&place).map(|_| ()), Err(LogError::Damaged { position: 30, .. })));
 }
 
 fn format_of(path: &Path) -> String {

@@ -11,7 +11,6 @@ mod inspected;
 mod memory;
 mod sealed;
 mod sled;
-mod start;
 mod sync;
 
 pub use frame::{Digest, genesis};
@@ -19,7 +18,6 @@ pub use head::Head;
 pub use inspected::Inspected;
 pub use memory::MemoryLog;
 pub use sled::{Roll, SledLog};
-pub use start::has_been_at;
 pub use sync::{calls as sync_calls, sync_directory};
 
 /// Why the log cannot be used.
