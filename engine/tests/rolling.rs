@@ -14,7 +14,7 @@ use dunghen_engine::dossier::Command;
 use dunghen_engine::log::{Digest, EventLog, Finding, Inspected, Log, LogError, Roll, SledLog, inspect};
 use dunghen_engine::record::Record;
 use dunghen_engine::time::Zone;
-use dunghen_engine::{Engine, Options, Purpose, ReplayFilter, verify};
+use dunghen_engine::{Engine, Health, Options, Purpose, ReplayFilter, verify};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -695,6 +695,40 @@ fn an_engine_over_a_rolled_log() {
     }
     assert_eq!(records(&rolled), records(&plain));
     assert_eq!(read_identity(&rolled).unwrap().zone, Zone::VIETNAM);
+}
+
+/// A start from a snapshot opens sealed files without reading their frames; what is damaged there is found behind it.
+#[test]
+fn damage_in_a_sealed_file_behind_a_snapshot_is_found() {
+    let place = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(at("2025-03-03T02:00:00Z"));
+    let open = || Engine::open(place.path(), Options { roll_at: 1500, snapshot_every: 50, ..options(&clock) });
+    for round in 0..3 {
+        let engine = open().unwrap();
+        for n in 0..60 {
+            clock.advance(60_000);
+            let now = dunghen_engine::Clock::now(&*clock);
+            let say = command(round * 100 + n, &format!("d{round}-{n}"), now, received(None));
+            assert!(send(&engine, vec![say])[0].is_ok());
+        }
+        engine.close().unwrap();
+    }
+    Directory::open(place.path(), None, None).unwrap().open_log(Roll::AT).unwrap().settle().unwrap();
+    let file = place.path().join("sealed/00000000000000000000.frames");
+    let mut bytes = fs::read(&file).unwrap();
+    // In the payload of the first frame, behind the header of the file, the label and the digest before.
+    bytes[56 + 12 + 50] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let engine = open().unwrap();
+    assert!(engine.resumed_from() > 0, "a snapshot was used");
+    for _ in 0..2000 {
+        if engine.health() != Health::Serving {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let Health::NotServing(why) = engine.health() else { panic!("damage went unnoticed") };
+    assert!(why.starts_with("LOG_DAMAGED at position 0"), "{why}");
 }
 
 /// A directory whose log is full already, and that is only read, stays as it is.
