@@ -5,7 +5,7 @@
 //! and of several rounds the best: others may use the machine. It knows nothing of disks.
 
 use dunghen_engine::dossier::fingerprint;
-use dunghen_engine::log::{EventLog, Log, LogError, MemoryLog, Records, SledLog, genesis};
+use dunghen_engine::log::{EventLog, Log, LogError, MemoryLog, Records, Inspected, genesis};
 use dunghen_engine::record::{Decoder, Record};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
@@ -32,7 +32,7 @@ fn best(events: usize, mut run: impl FnMut()) -> f64 {
 
 fn load(directory: &Path, limit: usize) -> Result<Vec<Record>, Box<dyn std::error::Error>> {
     let scratch = tempfile::tempdir()?;
-    let home = SledLog::inspect(directory, scratch.path())?;
+    let home = Inspected::open(directory, scratch.path())?;
     let first = dunghen_engine::directory::read_genesis(directory)?;
     let mut records = Vec::new();
     let mut decoder = Decoder::new();

@@ -5,7 +5,7 @@
 //! records look like and not that province, most of them are moved to other provinces and their procedures get the
 //! numbers of real ones. The choice depends on the bytes alone: the same directories make the same samples.
 
-use dunghen_engine::log::{Log, Records, SledLog};
+use dunghen_engine::log::{Log, Records, Inspected};
 use std::path::Path;
 
 /// How many records are taken of each directory.
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (nth, directory) in arguments.enumerate() {
         let copy = scratch.path().join(nth.to_string());
         std::fs::create_dir(&copy)?;
-        let home = SledLog::inspect(Path::new(&directory), &copy)?;
+        let home = Inspected::open(Path::new(&directory), &copy)?;
         let genesis = dunghen_engine::directory::read_genesis(Path::new(&directory))?;
         let mut records = Vec::new();
         let log = Log::open(Box::new(home), genesis, |_, record| {

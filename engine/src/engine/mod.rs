@@ -15,7 +15,7 @@ mod writer;
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
-use crate::log::{EventLog, Log, LogError, SledLog};
+use crate::log::{EventLog, Log, LogError, Roll};
 use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
@@ -159,6 +159,8 @@ pub struct Options {
     pub accept_clock: bool,
     /// The sets of rules that are known, the newest last: a new directory begins with that, an existing one names its own.
     pub rule_sets: Vec<RuleSet>,
+    /// At about how many bytes the log goes on in a new part: [`Roll::AT`] but for tests.
+    pub roll_at: u64,
     /// How many dossiers touched lately are kept whole in memory; up to twice as many. The others are found again, which
     /// takes an event of theirs some microseconds, or the reading of a few records.
     pub dossiers_at_hand: usize,
@@ -177,6 +179,7 @@ impl Options {
             clock: Arc::new(SystemClock),
             accept_clock: false,
             rule_sets: Vec::new(),
+            roll_at: Roll::AT,
             dossiers_at_hand: DOSSIERS_AT_HAND,
             snapshot_every: SNAPSHOT_EVERY,
         }
@@ -424,7 +427,7 @@ impl Engine {
         };
         let new = (options.purpose == Purpose::Write).then_some(new);
         let directory = Directory::open(path, options.zone, new)?;
-        let home: Box<dyn EventLog> = Box::new(SledLog::open(directory.path())?);
+        let home: Box<dyn EventLog> = Box::new(directory.open_log(options.roll_at)?);
         let (genesis, zone) = (directory.genesis(), directory.zone());
         let began_with = directory.rules().map(str::to_owned);
         Engine::start(home, genesis, zone, options, began_with, Some(directory))

@@ -249,6 +249,33 @@ pub(super) fn open(first: u64, bytes: &[u8]) -> Result<Opened, LogError> {
     Ok(Opened { previous, records })
 }
 
+/// A frame's place in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The digest that it follows.
+    pub(super) previous: Digest,
+    /// Its own.
+    pub(super) digest: Digest,
+    /// The position after its last record.
+    pub(super) end: u64,
+}
+
+/// What a stored frame says of its place, its checksum checked; its records stay packed.
+pub(super) fn link(first: u64, bytes: &[u8]) -> Result<Link, LogError> {
+    let damaged = |what: &str| LogError::Damaged { position: first, what: what.to_owned() };
+    let crc_at = bytes.len().checked_sub(4).filter(|n| *n >= HEADER).ok_or_else(|| damaged("a frame is too short"))?;
+    let (body, stored_crc) = bytes.split_at(crc_at);
+    if stored_crc != crc(first, body).to_le_bytes() {
+        return Err(damaged("the checksum of a frame does not fit its bytes"));
+    }
+    let count = u32::from_le_bytes([body[4], body[5], body[6], body[7]]);
+    let end = first.checked_add(u64::from(count)).filter(|end| *end > first);
+    let end = end.ok_or_else(|| damaged("the lengths in a frame make no sense"))?;
+    let mut previous = [0; 32];
+    previous.copy_from_slice(&body[12..HEADER]);
+    Ok(Link { previous, digest: sha256(first, body), end })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,6 +348,7 @@ mod tests {
             let mut bytes = frames[0].1.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(open(0, &bytes).is_err(), "bit {bit}");
+            assert!(link(0, &bytes).is_err(), "bit {bit}");
         }
         assert!(open(1, frames[0].1).is_err(), "a frame moved to another position");
     }
@@ -366,7 +394,10 @@ mod tests {
             assert!(bytes.len() <= STORED_LIMIT);
             let opened = open(first, bytes).expect("open");
             assert_eq!((first, opened.previous), (tip.length, tip.digest));
-            tip = Tip { length: opened.records.after(), digest: digest(first, bytes) };
+            let link = link(first, bytes).expect("link");
+            assert_eq!((link.previous, link.end), (tip.digest, opened.records.after()));
+            assert_eq!(link.digest, digest(first, bytes));
+            tip = Tip { length: link.end, digest: link.digest };
             for (position, record) in opened.records.iter() {
                 assert_eq!(position, 3 + read.len() as u64);
                 read.push(record.to_vec());
