@@ -138,7 +138,7 @@ fn filled(groups: usize) -> (Place, Vec<Vec<u8>>) {
     let mut all = Vec::new();
     for n in 0..groups {
         let records = group(&mut noise, 30 + n);
-        log.append(&records).unwrap();
+        log.append(&records.iter().collect()).unwrap();
         all.extend(records);
         home.settle().unwrap();
     }
@@ -160,7 +160,7 @@ fn rolled_not_sealed() -> (Place, Vec<Vec<u8>>) {
     let mut all = Vec::new();
     for (n, size) in [5, 40, 40, 40].into_iter().enumerate() {
         let records = group(&mut noise, size);
-        log.append(&records).unwrap();
+        log.append(&records.iter().collect()).unwrap();
         all.extend(records);
         assert_eq!(home.settle().is_err(), n > 1, "the second announcement fails");
     }
@@ -179,7 +179,7 @@ fn whole(place: &Place, all: &[Vec<u8>], name: &str) {
     home.settle().unwrap();
     assert_eq!(read(&log), all, "{name}: settled");
     let more = vec![b"one more".to_vec()];
-    assert_eq!(log.append(&more).unwrap(), all.len() as u64);
+    assert_eq!(log.append(&more.iter().collect()).unwrap(), all.len() as u64);
     home.settle().unwrap();
     let (sealed, generations) = home.parts();
     assert!(sealed > 0 && generations == 1, "{name}: {sealed} sealed, {generations} generations");
@@ -268,14 +268,14 @@ fn a_crash_around_the_first_roll() {
     let place = Place::new();
     let (home, log, _) = place.open(Roll::unannounced(TINY)).unwrap();
     let mut all = group(&mut Noise(5), 40);
-    log.append(&all).unwrap();
+    log.append(&all.iter().collect()).unwrap();
     home.settle().unwrap();
     assert_eq!((place.generations().len(), home.parts()), (2, (0, 1)), "the next is ready");
     log.close().unwrap();
     let ready = place.copy();
     assert_eq!(ready.inspect(), (40, vec![]));
     let more = group(&mut Noise(6), 3);
-    log.append(&more).unwrap();
+    log.append(&more.iter().collect()).unwrap();
     home.settle().unwrap();
     // The full one is sealed, and the crash came before the group that began the next was on disk.
     let begun = place.copy();
@@ -286,7 +286,7 @@ fn a_crash_around_the_first_roll() {
     let (home, log, seen) = ready.open(Roll::unannounced(TINY)).unwrap();
     assert_eq!(seen, all);
     all.extend(more);
-    log.append(&all[40..]).unwrap();
+    log.append(&all[40..].iter().collect()).unwrap();
     home.settle().unwrap();
     assert_eq!(home.parts(), (1, 1), "the one that was ready is used");
     assert_eq!(read(&log), all);
@@ -453,7 +453,7 @@ fn append_until_killed() {
     loop {
         let first = log.length();
         let group: Vec<Vec<u8>> = (first..first + first % 13 + 1).map(record_at).collect();
-        log.append(&group).unwrap();
+        log.append(&group.iter().collect()).unwrap();
         writeln!(std::io::stderr(), "acknowledged {}", log.length()).unwrap();
     }
 }
@@ -539,7 +539,7 @@ fn readers_see_every_record_once_while_the_log_rolls() {
             let first = log.length();
             let group: Vec<Vec<u8>> =
                 (first..first + 20).map(|p| [&p.to_be_bytes()[..], &noise.bytes(60)].concat()).collect();
-            log.append(&group).unwrap();
+            log.append(&group.iter().collect()).unwrap();
             if n % 10 == 9 {
                 home.settle().unwrap();
             }
@@ -562,7 +562,7 @@ fn a_reader_that_stands_still() {
     let mut all = Vec::new();
     for _ in 0..12 {
         let records = group(&mut noise, 2);
-        log.append(&records).unwrap();
+        log.append(&records.iter().collect()).unwrap();
         all.extend(records);
     }
     let mut reader = home.frames(0);
@@ -570,7 +570,7 @@ fn a_reader_that_stands_still() {
     for _ in 0..3 {
         // Not settled: the reader keeps the thread from that.
         let records = group(&mut noise, 60);
-        log.append(&records).unwrap();
+        log.append(&records.iter().collect()).unwrap();
         all.extend(records);
         for _ in 0..500 {
             if home.parts().0 > 0 {
@@ -601,14 +601,14 @@ fn appends_wait_for_nobody() {
     let mut all = Vec::new();
     for _ in 0..8 {
         let records = group(&mut noise, 30);
-        log.append(&records).unwrap();
+        log.append(&records.iter().collect()).unwrap();
         all.extend(records);
     }
     assert_eq!(home.parts(), (0, 1), "the next is not ready, so the full one goes on");
     assert_eq!(read(&log), all);
     drop(go);
     assert!(matches!(home.settle(), Err(LogError::Unavailable(_))));
-    log.append(&group(&mut noise, 1)).unwrap();
+    log.append(&group(&mut noise, 1).iter().collect()).unwrap();
 }
 
 /// A disk that cannot take the sealed file: the log goes on in what it has, and says what is the matter.
@@ -627,18 +627,18 @@ fn a_log_that_cannot_be_sealed_goes_on() {
     };
     let mut noise = Noise(12);
     let mut all = group(&mut noise, 30);
-    log.append(&all).unwrap();
+    log.append(&all.iter().collect()).unwrap();
     home.settle().unwrap();
     fs::write(place.path().join("sealed"), b"in the way").unwrap();
     for _ in 0..3 {
         let records = group(&mut noise, 30);
-        log.append(&records).unwrap();
+        log.append(&records.iter().collect()).unwrap();
         all.extend(records);
     }
     assert!(matches!(home.settle(), Err(LogError::Unavailable(_))));
     assert_eq!(home.parts().0, 0);
     assert_eq!(read(&log), all);
-    let told = (0..5).any(|_| log.store(&group(&mut noise, 30)).is_err());
+    let told = (0..5).any(|_| log.store(&group(&mut noise, 30).iter().collect()).is_err());
     assert!(told, "whoever makes a log in bulk is told");
     drop((log, home));
     fs::remove_file(place.path().join("sealed")).unwrap();
@@ -736,7 +736,7 @@ fn damage_in_a_sealed_file_behind_a_snapshot_is_found() {
 fn reading_rolls_nothing() {
     let place = Place::new();
     let (_, log, _) = place.open(Roll::unannounced(Roll::AT)).unwrap();
-    log.append(&group(&mut Noise(1), 60)).unwrap();
+    log.append(&group(&mut Noise(1), 60).iter().collect()).unwrap();
     log.close().unwrap();
     drop(log);
     let directory = Directory::open(&place.path(), None, None).unwrap();
@@ -748,7 +748,7 @@ fn reading_rolls_nothing() {
     let home = Arc::new(directory.open_log(TINY).unwrap());
     let log = Log::open(Box::new(Arc::clone(&home)), place.genesis, |_, _| Ok(())).unwrap();
     // In bulk, so that it waits for what it asked for.
-    log.store(&group(&mut Noise(2), 1)).unwrap();
+    log.store(&group(&mut Noise(2), 1).iter().collect()).unwrap();
     log.sync().unwrap();
     home.settle().unwrap();
     assert_eq!(format_of(&place.path()), "format = \"2\"", "the next generation is announced before it is made");
