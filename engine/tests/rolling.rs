@@ -11,7 +11,7 @@ use common::{Noise, TestClock, at, command, options, processed, received, send};
 use dunghen_engine::bulk::{Bulk, Chronicle, encode};
 use dunghen_engine::directory::{Directory, New, read_identity};
 use dunghen_engine::dossier::Command;
-use dunghen_engine::log::{Digest, EventLog, Finding, Inspected, Log, LogError, Roll, SledLog, inspect};
+use dunghen_engine::log::{Digest, EventLog, Finding, Inspected, Log, LogError, Records, Roll, SledLog, inspect};
 use dunghen_engine::record::Record;
 use dunghen_engine::time::Zone;
 use dunghen_engine::{Engine, Health, Options, Purpose, ReplayFilter, verify};
@@ -771,7 +771,8 @@ fn a_log_made_in_bulk_rolls_too() {
             let first = bulk.position();
             let noted = chronicle.into_noted().into_iter().zip(first..);
             let previous = |p| (p > first).then(|| p - 1);
-            let records: Vec<Vec<u8>> = noted.map(|(n, p)| encode(n, p, previous(p), &"".into())).collect();
+            let mut records = Records::new();
+            noted.for_each(|(n, p)| encode(&mut records, &n, p, previous(p), &"".into()));
             bulk.append(&records, (now, now)).unwrap();
         }
         assert_eq!(bulk.finish(), Ok(800));
