@@ -8,8 +8,9 @@
 //! DIR/sealed/        the frames before those, in files that never change
 //! ```
 //!
-//! Format 1 is a directory whose whole log is in `log`. Before the log goes on anywhere else the format becomes 2, so that
-//! a program that knows only the one database refuses the directory, and says why, instead of seeing a shorter log.
+//! Format 1 is a directory whose whole log is in `log`. Before the log goes on anywhere else the format becomes 2, so
+//! that a program that knows only the one database refuses the directory, and says why, instead of seeing a shorter
+//! log.
 
 use crate::log::{Digest, Head, LogError, Roll, SledLog, genesis, sync_directory};
 use crate::time::Zone;
@@ -293,8 +294,9 @@ pub fn holder(path: &Path) -> Result<Option<String>, DirectoryError> {
     }
 }
 
-/// Tries a lock for a fifth of a second. A process that is just being started holds a copy of every open file, the lock of a
-/// directory among them, until it runs its own program: a lock that was let go may look taken for some milliseconds.
+/// Tries a lock for a fifth of a second. A process that is just being started holds a copy of every open file, the lock
+/// of a directory among them, until it runs its own program: a lock that was let go may look taken for some
+/// milliseconds.
 fn patiently(lock: impl Fn() -> Result<(), std::fs::TryLockError>) -> Result<(), std::fs::TryLockError> {
     let mut tried = lock();
     for _ in 0..LOCK_TRIES {

@@ -22,8 +22,8 @@ pub struct Verified {
 /// Verifies the data directory at `path`; `scratch` is an empty directory on a disk with room for a copy of what is
 /// not sealed.
 ///
-/// The directory is only read: opening a sled database changes it, so its copy is opened; sealed files are read where they
-/// are. It must not be in use.
+/// The directory is only read: opening a sled database changes it, so its copy is opened; sealed files are read where
+/// they are. It must not be in use.
 ///
 /// # Errors
 /// [`DirectoryError`] if there is nothing to verify. Damage is no error but a finding.

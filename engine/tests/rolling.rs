@@ -1,5 +1,5 @@
-//! The log that rolls: whatever part a frame lies in, it is read once; whatever moment a crash chooses, the directory opens
-//! whole; whatever is damaged in a sealed file is named.
+//! The log that rolls: whatever part a frame lies in, it is read once; whatever moment a crash chooses, the directory
+//! opens whole; whatever is damaged in a sealed file is named.
 //!
 //! The states that a crash leaves are built from copies of a directory before and after sealing.
 

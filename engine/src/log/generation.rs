@@ -4,10 +4,10 @@
 //! sled 0.34.7 has seven habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
 //! some damage (so every call into it is made under `catch_unwind`), it opens a truncated file as an empty one (so
 //! the head file stands beside it), its threads hold its file for a moment after the last handle is gone (so opening
-//! tries again for a while), what it wrote since it was opened it reads again at the next opening, clean stop or not (so a
-//! generation stays small), it takes a note of its own that a crash cut short for a damaged one (so such a note is
-//! removed), and it does not sync its settings (so a generation is made under another name and synced file by file). Reading sled's own files is left to sled. It does not know the other parts of a
-//! log: see `sled.rs`.
+//! tries again for a while), what it wrote since it was opened it reads again at the next opening, clean stop or not
+//! (so a generation stays small), it takes a note of its own that a crash cut short for a damaged one (so such a note
+//! is removed), and it does not sync its settings (so a generation is made under another name and synced file by file).
+//! Reading sled's own files is left to sled. It does not know the other parts of a log: see `sled.rs`.
 
 use super::{LogError, sync};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -119,8 +119,8 @@ fn meaning(what: &str, e: ::sled::Error) -> LogError {
     }
 }
 
-/// While it opens, sled notes where its pages lie in `snap.N.generating`, syncs that and renames it to `snap.N`, which takes
-/// the place of the note before. One that was not renamed never counted, but sled would take it for its newest.
+/// While it opens, sled notes where its pages lie in `snap.N.generating`, syncs that and renames it to `snap.N`, which
+/// takes the place of the note before. One that was not renamed never counted, but sled would take it for its newest.
 fn remove_notes_cut_short(path: &Path) -> std::io::Result<()> {
     if !path.exists() {
         return Ok(());

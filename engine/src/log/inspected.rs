@@ -1,7 +1,7 @@
 //! A log as `verify` reads it: sealed files in place, copies of the databases, and a note of whatever cannot be opened.
 //!
-//! It repairs and removes nothing and takes no frames. Where a [`super::SledLog`] would refuse to open, it says so in its
-//! place among the frames and gives what can still be read behind it.
+//! It repairs and removes nothing and takes no frames. Where a [`super::SledLog`] would refuse to open, it says so in
+//! its place among the frames and gives what can still be read behind it.
 
 use super::generation::{self, Generation};
 use super::sealed::{self, Sealed};
@@ -23,11 +23,12 @@ enum Part {
 }
 
 impl Inspected {
-    /// Opens the sealed files of `directory` and *copies* of its databases, made in `scratch`; `directory` stays as it is.
+    /// Opens the sealed files of `directory` and *copies* of its databases, made in `scratch`; `directory` stays as it
+    /// is.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] if the head cannot be read; [`LogError::Unavailable`] if a disk fails. Other damage is told
-    /// among the frames.
+    /// [`LogError::Damaged`] if the head cannot be read; [`LogError::Unavailable`] if a disk fails. Other damage is
+    /// told among the frames.
     pub fn open(directory: &Path, scratch: &Path) -> Result<Inspected, LogError> {
         let (_, head) = head::read(&directory.join(super::sled::HEAD))?;
         let mut parts = Vec::new();

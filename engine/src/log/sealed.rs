@@ -27,9 +27,9 @@
 //! so it stays small even if each record became a frame of its own. Every byte of the file lies under one of the
 //! checksums, or is a length or a position that the frame behind it proves.
 //!
-//! Opening reads the header, the index and the end, not the frames, and keeps the index in memory but not the file open:
-//! a log may have more of them than a process may have open files. A sealed file knows neither its neighbours nor what
-//! a record means.
+//! Opening reads the header, the index and the end, not the frames, and keeps the index in memory but not the file
+//! open: a log may have more of them than a process may have open files. A sealed file knows neither its neighbours nor
+//! what a record means.
 
 use super::{Digest, LogError, frame, sync};
 use std::collections::VecDeque;

@@ -48,7 +48,8 @@ pub struct Roll {
 
 impl Roll {
     /// How large a generation becomes, in bytes. sled looks at the size of its cache only after some 16,000 pages were
-    /// read, so this bounds what the log takes of the memory; and sled recovers that much in some hundredths of a second.
+    /// read, so this bounds what the log takes of the memory; and sled recovers that much in some hundredths of a
+    /// second.
     pub const AT: u64 = 32 << 20;
 
     /// Rolls at `at` bytes, for a directory that nobody else has to be told of.
@@ -157,8 +158,8 @@ impl SledLog {
         Ok(SledLog { shared, sealer: Some(sealer), head: Mutex::new(head), head_at_open })
     }
 
-    /// Waits until the sealing thread has nothing left to do: what is full is sealed, the next generation is ready if it
-    /// will soon be needed. Readers that stand in a generation hold it up.
+    /// Waits until the sealing thread has nothing left to do: what is full is sealed, the next generation is ready if
+    /// it will soon be needed. Readers that stand in a generation hold it up.
     ///
     /// # Errors
     /// What keeps the thread from it; it will try again by itself.
