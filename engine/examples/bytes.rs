@@ -5,7 +5,7 @@
 //! and of several rounds the best: others may use the machine. It knows nothing of disks.
 
 use dunghen_engine::dossier::fingerprint;
-use dunghen_engine::log::{EventLog, Log, LogError, MemoryLog, Records, Inspected, genesis};
+use dunghen_engine::log::{EventLog, Inspected, Log, LogError, MemoryLog, Records, genesis};
 use dunghen_engine::record::{Decoder, Record};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;

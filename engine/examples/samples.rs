@@ -5,7 +5,7 @@
 //! records look like and not that province, most of them are moved to other provinces and their procedures get the
 //! numbers of real ones. The choice depends on the bytes alone: the same directories make the same samples.
 
-use dunghen_engine::log::{Log, Records, Inspected};
+use dunghen_engine::log::{Inspected, Log, Records};
 use std::path::Path;
 
 /// How many records are taken of each directory.

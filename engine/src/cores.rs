@@ -46,7 +46,8 @@ mod tests {
     fn every_part_is_folded_once_and_in_order() {
         for length in [0, 1, 2, 7, 64, 1000] {
             let parts: Vec<usize> = (0..length).collect();
-            let all = fold(&parts, 1, Vec::new, |seen, part| seen.push(*part), |all, more: Vec<usize>| all.extend(more));
+            let all =
+                fold(&parts, 1, Vec::new, |seen, part| seen.push(*part), |all, more: Vec<usize>| all.extend(more));
             assert_eq!(all, parts);
         }
     }

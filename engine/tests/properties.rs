@@ -9,13 +9,12 @@
 mod common;
 
 use common::{
-    config, Answer, DAY, HOME, HOUR, TestClock, at, code, command, engine_over, memory, options, records_in, recount,
+    Answer, DAY, HOME, HOUR, TestClock, at, code, command, config, engine_over, memory, options, records_in, recount,
     rule_set, send,
 };
 use dunghen_engine::calendar::{Calendar, Term};
 use dunghen_engine::dossier::{
-    Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Restated, Statement,
-    late_event_id,
+    Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Restated, Statement, late_event_id,
 };
 use dunghen_engine::log::EventLog;
 use dunghen_engine::rules::{Apology, Cohort, DEFINITIONS, LetterBy, Procedure, Publication, Rule, Unit};
@@ -698,7 +697,6 @@ proptest! {
 fn clock_now(history: &[Sent]) -> Timestamp {
     history.last().map_or(start(), |sent| sent.now)
 }
-
 
 /// The generator is worth something only if most of what it draws is accepted and every case comes up.
 #[test]

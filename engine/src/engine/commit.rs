@@ -9,7 +9,7 @@ use super::{Health, Shared};
 use crate::log::Records;
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
-use crate::views::{Rows, Row};
+use crate::views::{Row, Rows};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

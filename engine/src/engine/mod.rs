@@ -20,8 +20,8 @@ use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery,
-    Page, RatesAnswer, RatesQuery, Rows, Row, Slip, Views, obligations, slip, unit_within,
+    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery, Page,
+    RatesAnswer, RatesQuery, Row, Rows, Slip, Views, obligations, slip, unit_within,
 };
 use codes::Codes;
 use commit::{Committer, mark, poison};

@@ -98,8 +98,8 @@ impl Snapshots {
     /// The register that a snapshot holds; `rules` are those in force at its position.
     pub(super) fn load(&mut self, found: Found, home: Zone, rules: &Arc<Rulebook>) -> Option<Rows> {
         let Found { mark, keys, segments, .. } = found;
-        let register = read_segments(&self.folder, &segments)
-            .and_then(|rows| Rows::read(home, mark.position, rules, &keys, rows));
+        let register =
+            read_segments(&self.folder, &segments).and_then(|rows| Rows::read(home, mark.position, rules, &keys, rows));
         if register.is_none() {
             tracing::warn!("the snapshot is damaged: the log is replayed from its beginning");
             return None;

@@ -13,7 +13,7 @@ use crate::log::{LogError, Records};
 use crate::record::{Logged, Record, RecordRef, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
-use crate::views::{Rows, Row, Views};
+use crate::views::{Row, Rows, Views};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};

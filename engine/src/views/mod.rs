@@ -32,8 +32,8 @@ pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQu
 pub use slip::{Held, Slip, SlipStep, StepResult, slip};
 pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetYear, TargetsAnswer, met, no_data};
 
-pub use register::Register;
 pub(crate) use index::Index;
+pub use register::Register;
 pub(crate) use register::{Rows, Standing};
 pub(crate) use table::StoredSegment;
 pub(crate) use tale::tag;
