@@ -178,7 +178,7 @@ fn whole(place: &Place, all: &[Vec<u8>], name: &str) {
     assert_eq!(seen, all, "{name}");
     home.settle().unwrap();
     assert_eq!(read(&log), all, "{name}: settled");
-    let more = vec![b"one more".to_vec()];
+    let more = [b"one more".to_vec()];
     assert_eq!(log.append(&more.iter().collect()).unwrap(), all.len() as u64);
     home.settle().unwrap();
     let (sealed, generations) = home.parts();

@@ -120,9 +120,8 @@ impl Dossiers {
 
 /// Makes the slot of a dossier that was put away.
 fn recall(code: &Code, shared: &Shared, rules: &mut Rulebook) -> Result<Option<Slot>, LogError> {
-    let views = shared.views();
-    let Some(row) = shared.codes.find(&views, code) else { return Ok(None) };
-    let Some(Standing { row, last, keys, pinned, flags, known }) = views.standing(row) else { return Ok(None) };
+    let standing = shared.standing(code);
+    let Some(Standing { row, last, keys, pinned, flags, known }) = standing else { return Ok(None) };
     let slot = match known {
         Some(known) => {
             let told =

@@ -21,7 +21,7 @@ use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, U
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery, Page,
-    RatesAnswer, RatesQuery, Row, Rows, Slip, Views, obligations, slip, unit_within,
+    RatesAnswer, RatesQuery, Row, Rows, Slip, Standing, Views, obligations, slip, unit_within,
 };
 use codes::Codes;
 use commit::{Committer, mark, poison};
@@ -324,6 +324,12 @@ impl Shared {
         self.published().position()
     }
 
+    /// What the register knows of a dossier.
+    pub(crate) fn standing(&self, code: &str) -> Option<Standing> {
+        let views = self.published();
+        views.standing(self.codes.find(&views, code)?)
+    }
+
     /// How many rows readers know.
     pub(crate) fn rows(&self) -> usize {
         self.published().len()
@@ -405,12 +411,19 @@ fn check_the_rest(shared: Arc<Shared>, mark: Mark) -> std::io::Result<JoinHandle
     })
 }
 
+/// What runs until the engine is closed.
+#[derive(Default)]
+struct Threads {
+    writer: Option<JoinHandle<()>>,
+    /// Checks the log behind a snapshot.
+    checking: Option<JoinHandle<()>>,
+}
+
 /// An open data directory: takes events, answers questions.
 pub struct Engine {
     shared: Arc<Shared>,
     jobs: Mutex<Option<Sender<Job>>>,
-    /// The writer, and what checks the log behind a snapshot.
-    threads: Mutex<(Option<JoinHandle<()>>, Option<JoinHandle<()>>)>,
+    threads: Mutex<Threads>,
     resumed_from: u64,
     _directory: Option<Directory>,
 }
@@ -542,7 +555,7 @@ impl Engine {
             Some(mark) => Some(check_the_rest(Arc::clone(&shared), mark).map_err(OpenError::Thread)?),
             None => None,
         };
-        let threads = Mutex::new((thread, checking));
+        let threads = Mutex::new(Threads { writer: thread, checking });
         let resumed_from = unchecked.map_or(0, |mark| mark.position);
         Ok(Engine { shared, jobs: Mutex::new(jobs), threads, resumed_from, _directory: directory })
     }
@@ -842,7 +855,8 @@ impl Engine {
     pub fn close(&self) -> Result<(), LogError> {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.shared.closing.store(true, Ordering::Release);
-        let (thread, checking) = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let Threads { writer: thread, checking } =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = checking.is_none_or(|checking| checking.join().is_ok());
         let Some(thread) = thread else { return Ok(()) };
         if thread.join().is_err() || !checked {
