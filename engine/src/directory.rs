@@ -11,6 +11,7 @@ use crate::log::{Digest, Head, LogError, SledLog, genesis, sync_directory};
 use crate::time::Zone;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -171,7 +172,7 @@ fn is_fresh(path: &Path) -> bool {
 
 /// Whether there is anything that a creation cut short does not leave.
 fn holds_other_things(path: &Path) -> std::io::Result<bool> {
-    const OURS: [&str; 5] = ["lock", "head", "log", "dunghen.toml.new", "lost+found"];
+    const OURS: [&str; 6] = ["lock", "head", "log", "log.new", "dunghen.toml.new", "lost+found"];
     for entry in std::fs::read_dir(path)? {
         if !OURS.iter().any(|name| entry.as_ref().is_ok_and(|e| e.file_name() == *name)) {
             return Ok(true);
@@ -196,8 +197,22 @@ fn make(path: &Path, new: New) -> Result<(), DirectoryError> {
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at(&draft))?;
     std::fs::rename(&draft, path.join(IDENTITY)).map_err(at(path))?;
     sync_directory(path).map_err(at(path))?;
-    if let Some(parent) = path.canonicalize().ok().and_then(|p| p.parent().map(Path::to_owned)) {
-        sync_directory(&parent).map_err(at(&parent))?;
+    sync_above(path)
+}
+
+/// Makes the way down to a new directory durable: some of those above it may have been made with it, by this process or by
+/// one that was killed before it came here. Above a mount point, and where this process may not read, it made nothing.
+fn sync_above(path: &Path) -> Result<(), DirectoryError> {
+    let path = path.canonicalize().map_err(at(path))?;
+    let device = path.metadata().map_err(at(&path))?.dev();
+    for above in path.ancestors().skip(1) {
+        if above.metadata().map_err(at(above))?.dev() != device {
+            break;
+        }
+        match sync_directory(above) {
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => break,
+            synced => synced.map_err(at(above))?,
+        }
     }
     Ok(())
 }

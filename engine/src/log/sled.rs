@@ -1,9 +1,11 @@
 //! The log on disk: frames in a sled tree, keyed by the position of their first record, big-endian.
 //!
-//! sled 0.34.7 has four habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
+//! sled 0.34.7 has six habits that this file answers: its flush is not durable on Linux (see `sync`), it panics on
 //! some damage (so every call into it is made under `catch_unwind`), it opens a truncated file as an empty one (so
-//! the head file stands beside it), and its threads hold its file for a moment after the last handle is gone (so
-//! opening tries again for a while). Reading sled's own files is left to sled.
+//! the head file stands beside it), its threads hold its file for a moment after the last handle is gone (so
+//! opening tries again for a while), it never syncs its settings (so a database is made aside and moved into its place
+//! when all of it is durable), and it believes a snapshot that it had only begun to write (so those are removed before
+//! it looks). Reading sled's own files is left to sled.
 
 use super::head::{self, HeadFile};
 use super::{EventLog, Frames, Head, LogError, sync};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const DATABASE: &str = "log";
+/// Where a new database is made.
+const DRAFT: &str = "log.new";
 const HEAD: &str = "head";
 /// How often, and how far apart, opening tries again while sled still holds its file: 10 seconds in all.
 const LOCK_TRIES: u32 = 1000;
@@ -74,6 +78,69 @@ fn must_exist(database: &Path, head: &Head) -> Result<(), LogError> {
     Ok(())
 }
 
+fn open_handles(path: &Path) -> Result<Handles, LogError> {
+    remove_begun_snapshots(path)?;
+    let open = || {
+        let mut tries = 1;
+        loop {
+            let database = ::sled::Config::new()
+                .path(path)
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .mode(::sled::Mode::HighThroughput)
+                .open();
+            match database {
+                Err(e) if is_locked(&e) && tries < LOCK_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                database => return database,
+            }
+        }
+    };
+    guarded("opening the log", || {
+        let database = open()?;
+        let frames = database.open_tree("frames")?;
+        Ok(Handles { database, frames })
+    })
+}
+
+/// A snapshot that sled was writing when it was stopped, or when the disk was full, would count as its newest one and make
+/// it refuse the whole database. Without any snapshot sled reads its file from the beginning, to the same effect.
+fn remove_begun_snapshots(database: &Path) -> std::io::Result<()> {
+    if !database.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(database)? {
+        let name = entry?.file_name();
+        if name.to_string_lossy().starts_with("snap.") && name.to_string_lossy().ends_with(".generating") {
+            std::fs::remove_file(database.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes an empty database, whole and durable or not at all.
+fn create_database(directory: &Path) -> Result<(), LogError> {
+    let draft = directory.join(DRAFT);
+    if draft.exists() {
+        std::fs::remove_dir_all(&draft)?;
+    }
+    let handles = open_handles(&draft)?;
+    guarded("closing the new log", || {
+        handles.database.flush()?;
+        drop(handles);
+        Ok(())
+    })?;
+    for entry in std::fs::read_dir(&draft)? {
+        std::fs::File::open(entry?.path())?.sync_all()?;
+    }
+    sync::sync_directory(&draft)?;
+    std::fs::rename(&draft, directory.join(DATABASE))?;
+    sync::sync_directory(directory)?;
+    Ok(())
+}
+
 impl SledLog {
     /// Makes the files of an empty log in `directory`, durably.
     ///
@@ -106,6 +173,9 @@ impl SledLog {
         // The head first: without it there is nothing to judge the log by, and opening sled would change the log.
         let (head, head_at_open) = HeadFile::open(&directory.join(HEAD))?;
         must_exist(&directory.join(DATABASE), &head_at_open)?;
+        if !directory.join(DATABASE).exists() {
+            create_database(directory)?;
+        }
         let log = SledLog::open_database(&directory.join(DATABASE), Mutex::new(head), head_at_open)?;
         log.prove_durable()?;
         sync::sync_directory(&directory.join(DATABASE))?;
@@ -129,30 +199,7 @@ impl SledLog {
     }
 
     fn open_database(path: &Path, head: Mutex<HeadFile>, head_at_open: Head) -> Result<SledLog, LogError> {
-        let open = || {
-            let mut tries = 1;
-            loop {
-                let database = ::sled::Config::new()
-                    .path(path)
-                    .cache_capacity(CACHE_BYTES)
-                    .flush_every_ms(None)
-                    .mode(::sled::Mode::HighThroughput)
-                    .open();
-                match database {
-                    Err(e) if is_locked(&e) && tries < LOCK_TRIES => {
-                        tries += 1;
-                        std::thread::sleep(LOCK_PAUSE);
-                    }
-                    database => return database,
-                }
-            }
-        };
-        let handles = guarded("opening the log", || {
-            let database = open()?;
-            let frames = database.open_tree("frames")?;
-            Ok(Handles { database, frames })
-        })?;
-        Ok(SledLog { handles: Some(handles), head, head_at_open })
+        Ok(SledLog { handles: Some(open_handles(path)?), head, head_at_open })
     }
 
     fn handles(&self) -> Result<&Handles, LogError> {
