@@ -5,6 +5,7 @@
 //! DIR/lock           held while a process uses the directory; says which
 //! DIR/head           the length of the log and its last digest
 //! DIR/log/           the frames, in sled
+//! DIR/failed         there from a write of the log that failed until the log is opened again
 //! ```
 
 use crate::log::{Digest, Head, LogError, SledLog, genesis, sync_directory};

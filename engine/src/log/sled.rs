@@ -10,7 +10,7 @@
 use super::head::{self, HeadFile};
 use super::{EventLog, Frames, Head, LogError, sync};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ const DATABASE: &str = "log";
 /// Where a new database is made.
 const DRAFT: &str = "log.new";
 const HEAD: &str = "head";
+/// There after a write or a sync has failed, until the log was opened again. It need not be durable: what it warns of does
+/// not outlast a power cut either.
+const FAILED: &str = "failed";
 /// How often, and how far apart, opening tries again while sled still holds its file: 10 seconds in all.
 const LOCK_TRIES: u32 = 1000;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -27,6 +30,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 pub struct SledLog {
     // Emptied only by `drop`.
     handles: Option<Handles>,
+    failed: PathBuf,
     head: Mutex<HeadFile>,
     head_at_open: Head,
 }
@@ -56,12 +60,22 @@ fn is_locked(e: &::sled::Error) -> bool {
     matches!(e, ::sled::Error::Io(e) if e.to_string().starts_with("could not acquire lock"))
 }
 
+/// What the system said, if it was the system that said it. sled hands on copies, of which only the words are left:
+/// `Os { code: 28, … }`.
+fn said_by_system(e: &std::io::Error) -> Option<std::io::Error> {
+    let copied = || e.to_string().strip_prefix("Os { code: ")?.split(',').next()?.parse().ok();
+    e.raw_os_error().or_else(copied).map(std::io::Error::from_raw_os_error)
+}
+
 /// Only what the system said of the disk leaves hope that the log is whole; all else sled says of what it read.
 fn meaning(what: &str, e: ::sled::Error) -> LogError {
+    if let ::sled::Error::Io(io) = &e
+        && let Some(said) = said_by_system(io)
+    {
+        return LogError::Unavailable(format!("{what}: {said}"));
+    }
     match e {
-        ::sled::Error::Io(ref io) if io.raw_os_error().is_some() || is_locked(&e) => {
-            LogError::Unavailable(format!("{what}: {e}"))
-        }
+        e if is_locked(&e) => LogError::Unavailable(format!("{what}: {e}")),
         ::sled::Error::Corruption { .. } => {
             LogError::Damaged { position: 0, what: format!("{what}: sled found its file corrupted") }
         }
@@ -170,17 +184,23 @@ impl SledLog {
     /// [`LogError::Damaged`] if sled or the head cannot be read; [`LogError::Unavailable`] if the disk fails or if
     /// this build does not sync durably.
     pub fn open(directory: &Path) -> Result<SledLog, LogError> {
+        if directory.join(FAILED).exists() {
+            sync::read_from_disk(directory)?;
+        }
         // The head first: without it there is nothing to judge the log by, and opening sled would change the log.
         let (head, head_at_open) = HeadFile::open(&directory.join(HEAD))?;
         must_exist(&directory.join(DATABASE), &head_at_open)?;
         if !directory.join(DATABASE).exists() {
             create_database(directory)?;
         }
-        let log = SledLog::open_database(&directory.join(DATABASE), Mutex::new(head), head_at_open)?;
+        let log = SledLog::open_database(directory, Mutex::new(head), head_at_open)?;
         log.prove_durable()?;
         sync::sync_directory(&directory.join(DATABASE))?;
         sync::sync_directory(directory)?;
-        Ok(log)
+        match std::fs::remove_file(&log.failed) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(log),
+        }
     }
 
     /// Opens a *copy* of the log's database, made at `scratch`, beside the head of `directory`, which stays untouched.
@@ -195,11 +215,12 @@ impl SledLog {
         }
         std::fs::copy(directory.join(HEAD), scratch.join(HEAD))?;
         let (head, _) = HeadFile::open(&scratch.join(HEAD))?;
-        SledLog::open_database(&scratch.join(DATABASE), Mutex::new(head), head_at_open)
+        SledLog::open_database(scratch, Mutex::new(head), head_at_open)
     }
 
-    fn open_database(path: &Path, head: Mutex<HeadFile>, head_at_open: Head) -> Result<SledLog, LogError> {
-        Ok(SledLog { handles: Some(open_handles(path)?), head, head_at_open })
+    fn open_database(directory: &Path, head: Mutex<HeadFile>, head_at_open: Head) -> Result<SledLog, LogError> {
+        let handles = Some(open_handles(&directory.join(DATABASE))?);
+        Ok(SledLog { handles, failed: directory.join(FAILED), head, head_at_open })
     }
 
     fn handles(&self) -> Result<&Handles, LogError> {
@@ -208,9 +229,14 @@ impl SledLog {
 
     fn write(&self, call: impl FnOnce(&Handles) -> ::sled::Result<()>) -> Result<(), LogError> {
         let handles = self.handles()?;
-        guarded("writing the log", || call(handles)).map_err(|e| match e {
-            // Whatever made sled fail here, nothing acknowledged is known to be damaged: the outcome is unknown.
-            LogError::Damaged { what, .. } | LogError::Unavailable(what) => LogError::Unavailable(what),
+        guarded("writing the log", || call(handles)).map_err(|e| {
+            if let Err(e) = std::fs::File::create(&self.failed) {
+                tracing::warn!("{}: {e}; restart the machine, not only the server", self.failed.display());
+            }
+            match e {
+                // Whatever made sled fail here, nothing acknowledged is known to be damaged: the outcome is unknown.
+                LogError::Damaged { what, .. } | LogError::Unavailable(what) => LogError::Unavailable(what),
+            }
         })
     }
 
