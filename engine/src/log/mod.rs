@@ -9,12 +9,15 @@ mod head;
 mod memory;
 mod sled;
 mod sync;
+mod tail;
 
 pub use frame::{Digest, genesis};
 pub use head::Head;
 pub use memory::MemoryLog;
 pub use sled::SledLog;
 pub use sync::{calls as sync_calls, sync_directory};
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why the log cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,6 +122,9 @@ struct Tip {
 pub struct Log {
     home: Box<dyn EventLog>,
     tip: std::sync::Mutex<Tip>,
+    tail: tail::Tail,
+    /// Whether an append has failed, so that the home may no longer be able to read its own end.
+    failed: AtomicBool,
 }
 
 impl Log {
@@ -132,16 +138,18 @@ impl Log {
         mut visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>,
     ) -> Result<Log, LogError> {
         let mut walk = Walk::new(home.head_at_open(), genesis);
+        let tail = tail::Tail::default();
         for stored in home.frames(0) {
             let (first, bytes) = stored?;
             let records = walk.step(first, &bytes)?;
             for (position, record) in (first..walk.tip.length).zip(&records) {
                 visit(position, record)?;
             }
+            tail.keep([(first, bytes.as_slice())]);
         }
         walk.end()?;
         let tip = walk.tip;
-        Ok(Log { home, tip: std::sync::Mutex::new(tip) })
+        Ok(Log { home, tip: std::sync::Mutex::new(tip), tail, failed: AtomicBool::new(false) })
     }
 
     /// The number of records: the position that the next one gets.
@@ -164,7 +172,7 @@ impl Log {
         let first = tip.length;
         let (frames, digest) = frame::pack(first, records, tip.digest)?;
         let stored: Vec<(u64, &[u8])> = frames.iter().map(|f| (f.first, f.bytes.as_slice())).collect();
-        self.home.append(&stored)?;
+        self.kept(self.home.append(&stored), stored)?;
         *tip = Tip { length: first + records.len() as u64, digest };
         self.home.write_head(&Head { length: tip.length, digest }, false)?;
         Ok(first)
@@ -180,9 +188,18 @@ impl Log {
         let first = tip.length;
         let (frames, digest) = frame::pack(first, records, tip.digest)?;
         let stored: Vec<(u64, &[u8])> = frames.iter().map(|f| (f.first, f.bytes.as_slice())).collect();
-        self.home.store(&stored)?;
+        self.kept(self.home.store(&stored), stored)?;
         *tip = Tip { length: first + records.len() as u64, digest };
         Ok(first)
+    }
+
+    /// Keeps the end of the log in memory, or notes that its home has failed.
+    fn kept(&self, outcome: Result<(), LogError>, stored: Vec<(u64, &[u8])>) -> Result<(), LogError> {
+        match outcome {
+            Ok(()) => self.tail.keep(stored),
+            Err(_) => self.failed.store(true, Ordering::Release),
+        }
+        outcome
     }
 
     /// Makes everything appended durable, and then the head, which must never know more than the log holds.
@@ -197,8 +214,7 @@ impl Log {
 
     /// The records from `from` on, each with its position.
     pub fn read(&self, from: u64) -> impl Iterator<Item = Result<(u64, Vec<u8>), LogError>> + '_ {
-        self.home
-            .frames(from)
+        self.frames(from)
             .flat_map(move |stored| {
                 let opened = stored.and_then(|(first, bytes)| {
                     let frame = frame::open(first, &bytes)?;
@@ -210,6 +226,15 @@ impl Log {
                 }
             })
             .filter(move |r| r.as_ref().map_or(true, |(position, _)| *position >= from))
+    }
+
+    /// The frames from their home; after a failure those at the end, which it may not be able to read, from memory.
+    fn frames(&self, from: u64) -> Frames<'_> {
+        if self.failed.load(Ordering::Acquire) {
+            self.tail.behind(from, |from| self.home.frames(from))
+        } else {
+            self.home.frames(from)
+        }
     }
 
     /// One record.
