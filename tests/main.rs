@@ -7,6 +7,7 @@ mod crash;
 mod due;
 mod failing;
 mod form;
+mod full_disk;
 mod grpc;
 mod languages;
 mod recount;
