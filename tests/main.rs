@@ -8,6 +8,7 @@ mod due;
 mod failing;
 mod form;
 mod full_disk;
+mod golden_directory;
 mod grpc;
 mod languages;
 mod recount;

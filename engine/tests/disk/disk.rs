@@ -82,8 +82,11 @@ pub(crate) struct Disk {
     changed: Condvar,
 }
 
+/// The files of disks behind the descriptors of this process.
+type Descriptors = HashMap<i32, (Arc<Disk>, Node)>;
+
 static DISKS: RwLock<Vec<Arc<Disk>>> = RwLock::new(Vec::new());
-static OPEN: LazyLock<RwLock<HashMap<i32, (Arc<Disk>, Node)>>> = LazyLock::new(Default::default);
+static OPEN: LazyLock<RwLock<Descriptors>> = LazyLock::new(Default::default);
 
 /// The disk and the file behind a descriptor, if it is of any.
 pub(crate) fn of(fd: i32) -> Option<(Arc<Disk>, Node)> {
