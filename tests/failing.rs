@@ -217,8 +217,8 @@ async fn damage_found_while_reading_is_named() {
     assert_eq!(served.source.get_dossier(history).await.unwrap_err().code(), Code::DataLoss);
 }
 
-/// A disk that stalls for longer than a caller waits: the caller is told at its deadline, questions are answered meanwhile,
-/// and what it sent, and sends again when the disk is back, is recorded once.
+/// A disk that stalls for longer than a caller waits: the caller is told at its deadline, questions are answered
+/// meanwhile, and what it sent, and sends again when the disk is back, is recorded once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_waits_for_a_stalled_disk_until_its_deadline() {
     let served = Served::start().await;

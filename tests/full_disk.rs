@@ -1,6 +1,6 @@
 //! A real server on a disk that gets full: what its callers are told, what still works, and that it goes on with all it
-//! acknowledged when there is space again. Twice: with a limit on the size of files, which needs no rights, and on a small
-//! file system, for which the test must be root.
+//! acknowledged when there is space again. Twice: with a limit on the size of files, which needs no rights, and on a
+//! small file system, for which the test must be root.
 
 use crate::support::{DUNGHEN, Dice, Server, answer, dunghen_in, event, record_of, request};
 use dunghen::messages::Lang;

@@ -1,5 +1,5 @@
-//! A data directory as version 0.1.0 left it: a small province with letters, waits, corrections and published rules, and
-//! what that version answered. Every later version opens it and answers the same, and goes on with it.
+//! A data directory as version 0.1.0 left it: a small province with letters, waits, corrections and published rules,
+//! and what that version answered. Every later version opens it and answers the same, and goes on with it.
 //!
 //! `tests/golden/directory-v1.zip` was made once, by the ignored test below, and is never made anew: a test that fails here
 //! tells of directories in the field that can no longer be read, or whose figures have changed. An answer may have more

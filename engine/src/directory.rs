@@ -201,8 +201,9 @@ fn make(path: &Path, new: New) -> Result<(), DirectoryError> {
     sync_above(path)
 }
 
-/// Makes the way down to a new directory durable: some of those above it may have been made with it, by this process or by
-/// one that was killed before it came here. Above a mount point, and where this process may not read, it made nothing.
+/// Makes the way down to a new directory durable: some of those above it may have been made with it, by this process or
+/// by one that was killed before it came here. Above a mount point, and where this process may not read, it made
+/// nothing.
 fn sync_above(path: &Path) -> Result<(), DirectoryError> {
     let path = path.canonicalize().map_err(at(path))?;
     let device = path.metadata().map_err(at(&path))?.dev();

@@ -626,8 +626,8 @@ impl Engine {
             .shared
             .log
             .read(filter.from)
-            // Positions have no gap. Not one step further: behind the head may lie what a failed append left, which a log
-            // that has failed cannot always read.
+            // Positions have no gap. Not one step further: behind the head may lie what a failed append left, which a
+            // log that has failed cannot always read.
             .take(usize::try_from(to.saturating_sub(filter.from)).unwrap_or(usize::MAX))
             .map(|r| {
                 let (position, bytes) = r?;

@@ -19,8 +19,8 @@ const DATABASE: &str = "log";
 /// Where a new database is made.
 const DRAFT: &str = "log.new";
 const HEAD: &str = "head";
-/// There after a write or a sync has failed, until the log was opened again. It need not be durable: what it warns of does
-/// not outlast a power cut either.
+/// There after a write or a sync has failed, until the log was opened again. It need not be durable: what it warns of
+/// does not outlast a power cut either.
 const FAILED: &str = "failed";
 /// How often, and how far apart, opening tries again while sled still holds its file: 10 seconds in all.
 const LOCK_TRIES: u32 = 1000;
@@ -119,8 +119,8 @@ fn open_handles(path: &Path) -> Result<Handles, LogError> {
     })
 }
 
-/// A snapshot that sled was writing when it was stopped, or when the disk was full, would count as its newest one and make
-/// it refuse the whole database. Without any snapshot sled reads its file from the beginning, to the same effect.
+/// A snapshot that sled was writing when it was stopped, or when the disk was full, would count as its newest one and
+/// make it refuse the whole database. Without any snapshot sled reads its file from the beginning, to the same effect.
 fn remove_begun_snapshots(database: &Path) -> std::io::Result<()> {
     if !database.exists() {
         return Ok(());

@@ -60,8 +60,8 @@ pub fn calls() -> u64 {
     CALLS.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Makes sure that what is read from the files below `path` lies on the disk, after a sync of one of them has failed: the
-/// kernel then takes what it could not write for written, and would go on showing it until the power is cut.
+/// Makes sure that what is read from the files below `path` lies on the disk, after a sync of one of them has failed:
+/// the kernel then takes what it could not write for written, and would go on showing it until the power is cut.
 ///
 /// # Errors
 /// What the file system says.

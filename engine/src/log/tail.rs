@@ -1,8 +1,8 @@
 //! The last frames of a log, kept in memory: what can be read when the home of the frames has failed.
 //!
-//! A read of sled may have to write first: it splits a page that an append made too long, which a database whose disk has
-//! failed refuses, whatever was asked for. Pages hold at most 16 frames, and only those at the end are concerned; frames
-//! further back are read from their home as before. It knows nothing of sled beyond that number.
+//! A read of sled may have to write first: it splits a page that an append made too long, which a database whose disk
+//! has failed refuses, whatever was asked for. Pages hold at most 16 frames, and only those at the end are concerned;
+//! frames further back are read from their home as before. It knows nothing of sled beyond that number.
 
 use super::Frames;
 use std::collections::VecDeque;

@@ -1,8 +1,8 @@
 //! A disk as the kernel sees it: what was called on the files under a root, in one order, and the faults it is told to
 //! have. Does not know what a power cut leaves of it: that is `platter`'s.
 //!
-//! Calls go on to the real files, which are what a process reads as long as the power is on. Only a sync ends here: what
-//! it means is decided by `platter`, and so tests do not wait for a real disk.
+//! Calls go on to the real files, which are what a process reads as long as the power is on. Only a sync ends here:
+//! what it means is decided by `platter`, and so tests do not wait for a real disk.
 
 use super::calls::{Answer, kernel};
 use std::collections::HashMap;
@@ -44,8 +44,8 @@ pub(crate) struct Faults {
     pub(crate) space: Option<u64>,
     /// Every write says `EIO`.
     pub(crate) writes_fail: bool,
-    /// How many more syncs say `EIO`. The kernel then takes what it could not write for written: the next sync knows nothing
-    /// of it, and it can be read until the kernel's memory of the file is dropped.
+    /// How many more syncs say `EIO`. The kernel then takes what it could not write for written: the next sync knows
+    /// nothing of it, and it can be read until the kernel's memory of the file is dropped.
     pub(crate) syncs_fail: u32,
     /// Writes and syncs wait until this is taken back.
     pub(crate) stalled: bool,
@@ -100,8 +100,8 @@ pub(crate) fn forget(fd: i32) {
     }
 }
 
-/// What lies under a root at one moment: paths relative to it, in an order in which directories come first; `None` for a
-/// directory, its bytes for a file.
+/// What lies under a root at one moment: paths relative to it, in an order in which directories come first; `None` for
+/// a directory, its bytes for a file.
 pub(crate) fn contents(root: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     fn walk(root: &Path, at: &Path, found: &mut Vec<(PathBuf, Option<Vec<u8>>)>) {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(at).unwrap().map(|e| e.unwrap().path()).collect();
@@ -122,8 +122,8 @@ pub(crate) fn contents(root: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 }
 
 impl Disk {
-    /// Watches all that happens under `root`, an absolute path, from now on. What is there gets the numbers 1, 2, … in the
-    /// order of [`contents`].
+    /// Watches all that happens under `root`, an absolute path, from now on. What is there gets the numbers 1, 2, … in
+    /// the order of [`contents`].
     pub(crate) fn under(root: &Path) -> Arc<Disk> {
         let mut names = HashMap::from([(root.to_owned(), ROOT)]);
         let mut lengths = HashMap::new();

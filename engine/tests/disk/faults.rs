@@ -1,5 +1,5 @@
-//! A disk that is full, fails or stalls under a working engine: whoever sends is told, whoever asks is answered, nothing
-//! that was acknowledged is lost, and a restart on a disk that is well again heals the rest.
+//! A disk that is full, fails or stalls under a working engine: whoever sends is told, whoever asks is answered,
+//! nothing that was acknowledged is lost, and a restart on a disk that is well again heals the rest.
 
 use super::common::{DAY, Noise, TestClock, at, id, options};
 use super::disk::{Disk, Faults};
@@ -121,8 +121,8 @@ impl Desk {
         assert_eq!(engine.close(), Err(LogError::Unavailable(why.to_owned())), "the stop is not clean, and says so");
     }
 
-    /// After a restart: everything that was ever sent is sent again, as desks do that had no answer. Each event is in the
-    /// log once; then the power is cut a few times.
+    /// After a restart: everything that was ever sent is sent again, as desks do that had no answer. Each event is in
+    /// the log once; then the power is cut a few times.
     fn a_restart_heals(mut self) {
         let engine = self.open().unwrap();
         self.questions_are_answered(&engine);
@@ -183,8 +183,8 @@ fn a_disk_that_fails_to_write() {
     desk.a_restart_heals();
 }
 
-/// After a sync that failed the kernel calls the bytes written, though they are not: the next sync would succeed, and would
-/// mean nothing. Neither this process nor the next may rely on them.
+/// After a sync that failed the kernel calls the bytes written, though they are not: the next sync would succeed, and
+/// would mean nothing. Neither this process nor the next may rely on them.
 #[test]
 fn a_disk_that_fails_to_sync() {
     let _beside = ALONE.read();

@@ -1,5 +1,5 @@
-//! What desks send to an engine on a disk of a test, and how a directory that was left behind is judged: in a process of
-//! its own, since sled may panic in a thread of its own, hang or abort. Knows nothing of faults or cuts.
+//! What desks send to an engine on a disk of a test, and how a directory that was left behind is judged: in a process
+//! of its own, since sled may panic in a thread of its own, hang or abort. Knows nothing of faults or cuts.
 
 use super::common::{Noise, TestClock, answered, asked, at, command, letter, options, processed, received, recount};
 use super::disk::Disk;
@@ -24,8 +24,8 @@ const NOW: &str = "DUNGHEN_DISK_NOW";
 const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) const BEGIN: &str = "2025-03-03T02:00:00Z";
 
-/// One lock of sled's is the whole process's: a database whose disk stalls holds up all others. Whoever lets a disk stall is
-/// alone, the others beside each other.
+/// One lock of sled's is the whole process's: a database whose disk stalls holds up all others. Whoever lets a disk
+/// stall is alone, the others beside each other.
 pub(crate) static ALONE: RwLock<()> = RwLock::new(());
 
 /// Ids of events, no two the same in this process.

@@ -77,7 +77,8 @@ pub(crate) struct Platter {
 }
 
 impl Platter {
-    /// A disk on which all that lies under `root` is durable. The numbers are those that [`super::disk::Disk::under`] gives.
+    /// A disk on which all that lies under `root` is durable. The numbers are those that [`super::disk::Disk::under`]
+    /// gives.
     pub(crate) fn under(root: &Path, syncs: Syncs) -> Platter {
         let mut held = HashMap::from([(ROOT, Held::Directory { durable: BTreeMap::new(), since: Vec::new() })]);
         let mut nodes: HashMap<std::path::PathBuf, Node> = HashMap::from([("".into(), ROOT)]);

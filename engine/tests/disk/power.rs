@@ -1,5 +1,5 @@
-//! The power is cut: at any moment, under load, while a directory is made, opened and closed. Every acknowledged event is
-//! there afterwards, nothing else has changed, and the log goes on.
+//! The power is cut: at any moment, under load, while a directory is made, opened and closed. Every acknowledged event
+//! is there afterwards, nothing else has changed, and the log goes on.
 //!
 //! `DUNGHEN_CUTS=10000 cargo test -p dunghen-engine --test disk -- --ignored --nocapture many_cuts` cuts as often as one
 //! likes; `DUNGHEN_SEED` gives it another seed than the one of the day.
@@ -46,8 +46,8 @@ const SMALL: Load = Load { sessions: 3, batches: 24, dossiers: 6, wide: 200 };
 const GROWING: Load = Load { sessions: 1, batches: 100, dossiers: 8, wide: 4000 };
 const LARGE: Load = Load { sessions: 2, batches: 180, dossiers: 8, wide: 4000 };
 
-/// Three desks send batches large and small to the directory `root/a/data`, which is opened and closed several times. The
-/// lives of a directory have numbers, from which their business time follows.
+/// Three desks send batches large and small to the directory `root/a/data`, which is opened and closed several times.
+/// The lives of a directory have numbers, from which their business time follows.
 fn live(root: &Path, number: usize, seed: u64, load: Load, syncs: Syncs) -> Life {
     let _beside = ALONE.read();
     let mut began = Platter::under(root, syncs);
@@ -218,8 +218,8 @@ fn lives(seed: u64, loads: &[Load], cuts: usize) -> (usize, usize) {
         let mut judged = cut(&life, cuts, None, &mut noise);
         let unsynced = judged.iter().filter(|c| matches!(c.found, Found::Records(n, _) if n > c.acknowledged)).count();
         println!(
-            "life {number}: {} steps, {} KB written, {} records, {} segments used again; {} cuts, {unsynced} of which left \
-             more than was acknowledged",
+            "life {number}: {} steps, {} KB written, {} records, {} segments used again; {} cuts, {unsynced} of which \
+             left more than was acknowledged",
             life.steps.len(),
             life.steps.iter().map(|s| if let Step::Write { bytes, .. } = s { bytes.len() } else { 0 }).sum::<usize>()
                 / 1024,

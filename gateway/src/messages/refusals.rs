@@ -239,8 +239,8 @@ pub fn not_yet(wanted: u64, position: u64) -> Text {
 pub fn unavailable(why: &str) -> Text {
     Text::new(
         format!(
-            "Nhật ký không ghi được ({why}). Máy chủ không nhận thêm sự kiện nào cho đến khi người vận hành khắc phục và \
-             khởi động lại; sau đó hãy gửi lại với cùng mã sự kiện, gửi hai lần không sao."
+            "Nhật ký không ghi được ({why}). Máy chủ không nhận thêm sự kiện nào cho đến khi người vận hành khắc phục \
+             và khởi động lại; sau đó hãy gửi lại với cùng mã sự kiện, gửi hai lần không sao."
         ),
         format!(
             "The log cannot be written ({why}). No event is accepted until whoever runs the server has mended that and \
