@@ -4,67 +4,111 @@
 //! has failed refuses, whatever was asked for. Pages hold at most 16 frames, and only those at the end are concerned;
 //! frames further back are read from their home as before. It knows nothing of sled beyond that number.
 
-use super::Frames;
+use super::{Frames, LogError, after, frame};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Enough for a page that is too long and for the half of one that was split just before.
 const FRAMES: usize = 64;
 
+type Kept = VecDeque<(u64, Arc<[u8]>)>;
+
 /// The last frames that were appended.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
-    held: Mutex<Held>,
+    frames: Mutex<Kept>,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    frames: VecDeque<(u64, Arc<[u8]>)>,
-    /// The frame before them, if there is one.
-    before: Option<u64>,
+/// Where a frame ends.
+fn end(stored: &Result<(u64, Vec<u8>), LogError>) -> Result<u64, LogError> {
+    let (first, bytes) = stored.as_ref().map_err(Clone::clone)?;
+    after(*first, frame::open(*first, bytes)?.records.len())
 }
 
 impl Tail {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn frames(&self) -> MutexGuard<'_, Kept> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps frames that follow those that are kept.
     pub(super) fn keep<'a>(&self, frames: impl IntoIterator<Item = (u64, &'a [u8])>) {
-        let mut held = self.held();
+        let mut kept = self.frames();
         for (first, bytes) in frames {
-            if held.frames.len() == FRAMES {
-                held.before = held.frames.pop_front().map(|(first, _)| first);
+            if kept.len() == FRAMES {
+                kept.pop_front();
             }
-            held.frames.push_back((first, Arc::from(bytes)));
+            kept.push_back((first, Arc::from(bytes)));
         }
     }
 
     /// The frame that holds `from` and those after it: those that are kept from here, the others from `home`, which is
     /// asked for none of those that are kept.
     pub(super) fn behind<'a>(&self, from: u64, home: impl FnOnce(u64) -> Frames<'a>) -> Frames<'a> {
-        let held = self.held();
-        let kept = held.frames.iter().cloned();
-        let kept_from = |skipped| kept.skip(skipped).map(|(first, bytes)| Ok((first, bytes.to_vec())));
-        let before = held.before.filter(|_| held.frames.front().is_some_and(|(first, _)| from < *first));
-        let Some(before) = before else {
-            let begun = held.frames.partition_point(|(first, _)| *first <= from);
-            return Box::new(kept_from(begun.saturating_sub(1)).collect::<Vec<_>>().into_iter());
-        };
-        let kept: Vec<_> = kept_from(0).collect();
-        let mut there = true;
+        let frames = self.frames();
+        let Some(begin) = frames.front().map(|(first, _)| *first) else { return home(from) };
+        let skipped = frames.partition_point(|(first, _)| *first <= from).saturating_sub(1);
+        let kept: Vec<_> = frames.iter().skip(skipped).map(|(first, bytes)| Ok((*first, bytes.to_vec()))).collect();
+        if from >= begin {
+            return Box::new(kept.into_iter());
+        }
         let mut home = home(from);
-        let home = std::iter::from_fn(move || {
-            let stored = if there { home.next() } else { None };
-            there = stored.as_ref().is_some_and(|stored| stored.as_ref().is_ok_and(|(first, _)| *first < before));
-            stored
+        // Where what was read ends; nothing is served behind an error.
+        let mut read = Some(from);
+        let before = std::iter::from_fn(move || {
+            read.filter(|end| *end < begin)?;
+            let next = home.next()?;
+            let ends = end(&next);
+            read = ends.as_ref().ok().copied();
+            Some(ends.and(next))
         });
-        // Nothing is served behind an error.
         let mut failed = false;
-        Box::new(home.chain(kept).take_while(move |stored| {
+        Box::new(before.chain(kept).take_while(move |stored| {
             let serve = !failed;
             failed |= stored.is_err();
             serve
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MemoryLog, genesis};
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A hundred frames of two records each, the last of them kept; the home says of each frame that it was asked for.
+    #[test]
+    fn a_home_is_not_asked_for_what_is_kept() {
+        let (tail, home, asked) = (Tail::default(), MemoryLog::new(genesis("tail")), AtomicU64::new(0));
+        let mut tip = genesis("tail");
+        let mut stored = Vec::new();
+        for n in 0..100_u8 {
+            let (frames, next) = frame::pack(u64::from(n) * 2, &[vec![n; 9], vec![n; 5]], tip).expect("a frame");
+            tip = next;
+            stored.extend(frames.into_iter().map(|f| (f.first, f.bytes)));
+        }
+        for (first, bytes) in &stored {
+            super::super::EventLog::append(&home, &[(*first, bytes)]).expect("appended");
+            tail.keep([(*first, bytes.as_slice())]);
+        }
+        let read = |from: u64| -> Vec<(u64, Vec<u8>)> {
+            asked.store(0, Ordering::SeqCst);
+            let counted = |from| -> Frames<'_> {
+                Box::new(super::super::EventLog::frames(&home, from).inspect(|f| {
+                    asked.fetch_max(f.as_ref().expect("a frame").0 + 1, Ordering::SeqCst);
+                }))
+            };
+            tail.behind(from, counted).collect::<Result<_, _>>().expect("frames")
+        };
+        for from in [0, 1, 2, 70, 71, 72, 73, 150, 198, 199] {
+            let begun = usize::try_from(from / 2).expect("small");
+            assert_eq!(read(from), stored[begun..], "from {from}");
+            assert!(asked.load(Ordering::SeqCst) <= 71, "from {from}: of 100 frames the last 64 are kept");
+        }
+        // An error of the home ends what is served, rather than leaving a gap.
+        home.tamper(|frames| frames.get_mut(&10).expect("a frame").truncate(50));
+        let frames = tail.behind(8, |from| super::super::EventLog::frames(&home, from));
+        let served: Vec<Option<u64>> = frames.map(|f| f.ok().map(|(first, _)| first)).collect();
+        assert_eq!(served, [Some(8), None]);
     }
 }
