@@ -1,15 +1,21 @@
-//! `compare`: the raw file, the engine and the server, on one disk, in one run, in one table.
+//! `compare`: the raw file, sled, the engine, the server and its peers, on one disk, in one run, in one table.
 //!
 //! A disk is not equally fast at all times. So appending to the raw file is measured in two halves, one before and one
 //! after what is held against it. Each measurement writes into a directory of its own, is warmed up before it counts,
-//! and ends with a replay of its log: it must hold exactly what was acknowledged.
+//! and ends with a look at what was stored: it must hold exactly what was acknowledged. Peers that are not installed,
+//! or do not start, are named as skipped.
 
-use crate::drive::{Load, drive};
-use crate::query::{self, QUESTIONS};
+use crate::drive::{Call, Load, drive};
+use crate::mixed::{QUESTIONS_PER_SECOND, mixed, questions};
+use crate::peer::{Caller, Peers, in_turn};
+use crate::postgres::{self, Postgres};
+use crate::query::{self, Asking, QUESTIONS};
 use crate::sample::Sample;
 use crate::server::Server;
-use crate::stories::Stories;
+use crate::sleds::{self, Value};
+use crate::stories::{Stories, YEAR};
 use crate::table::{self, Row};
+use crate::umadb::{self, Umadb};
 use crate::{Failure, Format, disk, local, print, raw};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +23,12 @@ use tokio::runtime::Runtime;
 
 const SEED: u64 = 20_251_001;
 const FILE: &str = "file, fdatasync";
+const FILE_OVER: &str = "file written over, fdatasync";
+const SLED_EVENTS: &str = "sled, a value per event";
+const SLED_FRAMES: &str = "sled, frames of plain bytes";
+const EMPTY: &str = "empty tonic server";
+const POSTGRES: &str = "PostgreSQL";
+const UMADB: &str = "umadb";
 const ENGINE: &str = "dunghen, in process";
 const SERVER: &str = "dunghen, gRPC";
 
@@ -37,32 +49,75 @@ pub(crate) struct CompareArgs {
     /// Dossiers in the directory that is asked and opened.
     #[arg(long, value_name = "N")]
     dossiers: Option<u64>,
+    /// Without the peers, though they are installed: only the file, sled, the empty server and this engine.
+    #[arg(long)]
+    no_peers: bool,
 }
 
 struct Bench<'a> {
     runtime: &'a Runtime,
     scratch: &'a Path,
     time: Duration,
+    peers: Peers,
     rows: Vec<Row>,
+    /// The highest rate of single events over gRPC so far.
+    highest: f64,
+    /// Calls of the mixed work that were due and not made.
+    not_made: u64,
 }
 
-/// What is done to the log by one of the works.
-struct Work {
-    /// What the table calls it.
+/// What is appended in process by groups of one size, and what is done over gRPC beside it.
+struct Group {
+    size: usize,
     name: &'static str,
-    /// The group that the raw file appends.
-    group: usize,
+    works: &'static [Work],
+}
+
+/// What is done over gRPC, or by a peer in its own way.
+struct Work {
+    name: &'static str,
+    call: Call,
     connections: usize,
     in_flight: usize,
-    /// As in [`Load`].
-    batch: usize,
 }
 
-const WORKS: [Work; 3] = [
-    Work { name: "record, 1 in flight", group: 1, connections: 1, in_flight: 1, batch: 0 },
-    Work { name: "record, 64 in flight", group: 64, connections: 4, in_flight: 64, batch: 0 },
-    Work { name: "batches of 1,000", group: 1000, connections: 4, in_flight: 4, batch: 1000 },
+const GROUPS: [Group; 3] = [
+    Group {
+        size: 1,
+        name: "append, groups of 1",
+        works: &[Work { name: "record, 1 in flight", call: Call::Unary, connections: 1, in_flight: 1 }],
+    },
+    Group {
+        size: 64,
+        name: "append, groups of 64",
+        works: &[
+            Work { name: "record, 64 in flight on 4 connections", call: Call::Unary, connections: 4, in_flight: 64 },
+            Work { name: "record, 64 in flight on 64 connections", call: Call::Unary, connections: 64, in_flight: 64 },
+        ],
+    },
+    Group {
+        size: 1000,
+        name: "append, groups of 1,000",
+        works: &[
+            Work { name: "4 streams, 4,096 events in flight", call: Call::Stream, connections: 4, in_flight: 4096 },
+            Work {
+                name: "batches of 1,000, 4 in flight on 4 connections",
+                call: Call::Batch(1000),
+                connections: 4,
+                in_flight: 4,
+            },
+        ],
+    },
 ];
+
+/// What is said below the table.
+struct Notes {
+    records: u64,
+    record_bytes: f64,
+    disk_bytes: u64,
+    /// Nothing where the system does not say it.
+    resident: Option<u64>,
+}
 
 /// Measures and prints.
 pub(crate) fn run(runtime: &Runtime, args: &CompareArgs) -> Result<(), Failure> {
@@ -70,24 +125,50 @@ pub(crate) fn run(runtime: &Runtime, args: &CompareArgs) -> Result<(), Failure> 
     let time = Duration::try_from_secs_f64(seconds)?;
     let dossiers = args.dossiers.unwrap_or(if args.quick { 20_000 } else { 200_000 }).max(1);
     let (scratch, file_system) = disk::scratch(args.data.as_deref())?;
-    let mut bench = Bench { runtime, scratch: scratch.path(), time, rows: Vec::new() };
-    for work in &WORKS {
-        bench.writes(work)?;
+    let mut peers = Peers::default();
+    peers.find(POSTGRES, postgres::installed(), args.no_peers);
+    peers.find(UMADB, umadb::installed(), args.no_peers);
+    let mut bench =
+        Bench { runtime, scratch: scratch.path(), time, peers, rows: Vec::new(), highest: 0.0, not_made: 0 };
+    for group in &GROUPS {
+        bench.writes(group)?;
     }
-    let (records, bytes) = bench.reads(dossiers)?;
+    let notes = bench.reads(dossiers)?;
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut said = vec![
+        format!("{cores} cores, shared by client and server; scratch on {file_system}; {seconds} s a measurement."),
+        format!(
+            "Records of the file and of sled have {} bytes; ours {:.0} on average before compression.",
+            raw::RECORD_BYTES,
+            notes.record_bytes
+        ),
+        format!(
+            "Reads are of {} records of {} dossiers; events/s there means answers or records.",
+            table::per_second(notes.records as f64),
+            table::per_second(dossiers as f64)
+        ),
+        format!(
+            "On disk {:.1} bytes a record; the server that opened them holds {} bytes of memory a dossier.",
+            notes.disk_bytes as f64 / notes.records.max(1) as f64,
+            notes.resident.map_or_else(|| "–".to_owned(), |r| table::per_second(r as f64 / dossiers as f64)),
+        ),
+    ];
+    if bench.rows.iter().any(|row| row.system == POSTGRES) {
+        said.push("PostgreSQL has a connection for each in flight: one carries one statement at a time.".to_owned());
+    }
+    if bench.not_made > 0 {
+        said.push(format!("Of the mixed work {} calls were due and not made: it was too much.", bench.not_made));
+    }
+    said.extend(bench.peers.skipped.iter().map(|why| format!("skipped: {why}")));
     match args.format {
-        Format::Json => print(&table::json(&bench.rows).to_string()),
+        Format::Json => {
+            said.iter().for_each(|line| eprintln!("{line}"));
+            print(&table::json(&bench.rows).to_string())
+        }
         Format::Table => {
-            let cores = std::thread::available_parallelism().map_or(0, usize::from);
             print(&table::text(&bench.rows))?;
-            print(&format!(
-                "{cores} cores, shared by client and server; scratch on {file_system}; {seconds} s a measurement.\n\
-                 Raw records {} bytes; ours {bytes:.0} on average before compression.\n\
-                 Reads are of {} records of {} dossiers; events/s there means answers or records.",
-                raw::RECORD_BYTES,
-                table::per_second(records as f64),
-                table::per_second(dossiers as f64),
-            ))
+            said.splice(0..0, table::beside(&bench.rows, &[SERVER, ENGINE]));
+            print(&said.join("\n"))
         }
     }
 }
@@ -113,40 +194,66 @@ impl Bench<'_> {
         Ok(path)
     }
 
-    /// One kind of writing, by the file, the engine and the server.
-    fn writes(&mut self, work: &Work) -> Result<(), Failure> {
-        self.say(work.name);
+    /// One size of groups: the file, sled and the engine, and what is done over gRPC.
+    fn writes(&mut self, group: &Group) -> Result<(), Failure> {
+        self.say(group.name);
         let path = self.scratch.join("raw");
-        raw::append(&path, work.group, self.warm_up())?;
-        let mut file = raw::append(&path, work.group, self.time / 2)?;
-        let engine = self.engine_writes(work)?;
-        let server = self.server_writes(work)?;
-        file.then(&raw::append(&path, work.group, self.time / 2)?);
-        let disk = raw::overwrite(&path, work.group, self.time / 2)?;
+        raw::append(&path, group.size, self.warm_up())?;
+        let mut file = raw::append(&path, group.size, self.time / 2)?;
+        let mut measured = Vec::new();
+        if group.size > 1 {
+            for (system, value) in [(SLED_EVENTS, Value::Event), (SLED_FRAMES, Value::Frame)] {
+                measured.push((group.name, system, self.sled_writes(value, group.size)?));
+            }
+        }
+        measured.push((
+            group.name,
+            ENGINE,
+            self.engine_writes(1, |e, desks, t| local::record(e, &mut desks[0], group.size, t))?,
+        ));
+        for work in group.works {
+            self.say(work.name);
+            for (system, sample) in self.over_the_wire(work)? {
+                measured.push((work.name, system, sample));
+            }
+        }
+        if group.size == 64 {
+            let sample = self.engine_writes(64, local::record_in_flight)?;
+            measured.push((group.works[0].name, ENGINE, sample));
+        }
+        file.then(&raw::append(&path, group.size, self.time / 2)?);
+        let over = raw::overwrite(&path, group.size, self.time / 2)?;
         std::fs::remove_file(&path)?;
-        let group = if work.group == 1000 { "1,000".to_owned() } else { work.group.to_string() };
-        self.row(&format!("append, groups of {group}"), FILE, &file, Some(&file));
-        self.row(&format!("overwrite, groups of {group}"), FILE, &disk, Some(&file));
-        let name = if work.batch > 0 { format!("{}, 1 in flight", work.name) } else { work.name.to_owned() };
-        self.row(&name, ENGINE, &engine, Some(&file));
-        let name = match work.connections {
-            1 => work.name.to_owned(),
-            n if work.batch > 0 => format!("{}, {} in flight on {n} connections", work.name, work.in_flight),
-            n => format!("{} on {n} connections", work.name),
-        };
-        self.row(&name, SERVER, &server, Some(&file));
+        self.row(group.name, FILE, &file, Some(&file));
+        self.row(group.name, FILE_OVER, &over, Some(&file));
+        // The lines of one work together, in whatever order they were measured.
+        for work in std::iter::once(group.name).chain(group.works.iter().map(|w| w.name)) {
+            for (_, system, sample) in measured.iter().filter(|(name, ..)| *name == work) {
+                self.row(work, system, sample, Some(&file));
+            }
+        }
         Ok(())
     }
 
-    fn engine_writes(&self, work: &Work) -> Result<Sample, Failure> {
+    fn sled_writes(&self, value: Value, group: usize) -> Result<Sample, Failure> {
+        let path = self.fresh("sled")?;
+        let mut sled = sleds::Appender::open(&path, value, group)?;
+        let (warm, sample) = (sled.append(self.warm_up())?, sled.append(self.time)?);
+        same("sled", warm.done + sample.done, sled.reopened(&path)?)?;
+        std::fs::remove_dir_all(&path)?;
+        Ok(sample)
+    }
+
+    fn engine_writes(
+        &self,
+        desks: usize,
+        measure: impl Fn(&dunghen_engine::Engine, &mut [Stories], Duration) -> Result<Sample, Failure>,
+    ) -> Result<Sample, Failure> {
         let path = self.fresh("engine")?;
         let engine = local::open(&path)?;
-        let mut desks: Vec<Stories> = (0..work.in_flight).map(|n| Stories::new(SEED, format!("e{n:02}"))).collect();
-        let mut measure = |time| match work.batch {
-            0 if work.in_flight > 1 => local::record_in_flight(&engine, &mut desks, time),
-            batch => local::record(&engine, &mut desks[0], batch.max(1), time),
-        };
-        let (warm, sample) = (measure(self.warm_up())?, measure(self.time)?);
+        let mut desks: Vec<Stories> = (0..desks).map(|n| Stories::new(SEED, format!("e{n:02}"))).collect();
+        let warm = measure(&engine, &mut desks, self.warm_up())?;
+        let sample = measure(&engine, &mut desks, self.time)?;
         engine.close()?;
         drop(engine);
         // The log as it lies on disk, read by the server of the product.
@@ -155,55 +262,152 @@ impl Bench<'_> {
         Ok(sample)
     }
 
-    fn server_writes(&self, work: &Work) -> Result<Sample, Failure> {
-        let path = self.fresh("server")?;
-        let server = Server::start(&path)?;
-        let load = |label: &str, time| Load {
+    /// One work by all that do it over a connection.
+    fn over_the_wire(&mut self, work: &Work) -> Result<Vec<(&'static str, Sample)>, Failure> {
+        let mut measured = vec![(EMPTY, self.empty_writes(work)?)];
+        if let Some(sample) = self.umadb_writes(work)? {
+            measured.push((UMADB, sample));
+        }
+        if let Some(sample) = self.postgres_writes(work)? {
+            measured.push((POSTGRES, sample));
+        }
+        let server = self.server_writes(work)?;
+        if work.call == Call::Unary {
+            self.highest = server.per_second().unwrap_or(0.0).max(self.highest);
+        }
+        measured.push((SERVER, server));
+        Ok(measured)
+    }
+
+    fn load(&self, work: &Work, label: &str, time: Duration) -> Load {
+        Load {
+            call: work.call,
             connections: work.connections,
             in_flight: work.in_flight,
-            batch: work.batch,
             time,
             rate: None,
             seed: SEED,
             label: label.to_owned(),
-        };
-        let warm = self.runtime.block_on(drive(&server.url, &load("w", self.warm_up())))?.clean()?;
-        let sample = self.runtime.block_on(drive(&server.url, &load("m", self.time)))?.clean()?;
+        }
+    }
+
+    /// Warms up and measures; also how much was acknowledged in all.
+    fn drive(&self, server: &Server, work: &Work) -> Result<(Sample, u64), Failure> {
+        let drive = |label, time| self.runtime.block_on(drive(&server.url, &self.load(work, label, time)))?.clean();
+        let warm = drive("w", self.warm_up())?;
+        let sample = drive("m", self.time)?;
+        let acknowledged = warm.done + sample.done;
+        Ok((sample, acknowledged))
+    }
+
+    fn server_writes(&self, work: &Work) -> Result<Sample, Failure> {
+        let path = self.fresh("server")?;
+        let server = Server::start(&path)?;
+        let (sample, acknowledged) = self.drive(&server, work)?;
         server.stop()?;
-        self.check(&path, warm.done + sample.done)?;
+        self.check(&path, acknowledged)?;
         std::fs::remove_dir_all(&path)?;
         Ok(sample)
     }
 
-    /// Opens the directory anew: its log must hold as many records as were acknowledged.
+    fn empty_writes(&self, work: &Work) -> Result<Sample, Failure> {
+        let server = Server::empty()?;
+        let (sample, _) = self.drive(&server, work)?;
+        server.stop()?;
+        Ok(sample)
+    }
+
+    /// Warms up and measures a peer; also how much was acknowledged in all.
+    async fn peer<C: Caller>(&self, callers: Vec<C>) -> Result<(Sample, u64), Failure> {
+        let (warm, callers) = in_turn(callers, self.warm_up()).await?;
+        let (sample, _) = in_turn(callers, self.time).await?;
+        let acknowledged = warm.done + sample.done;
+        Ok((sample, acknowledged))
+    }
+
+    /// Nothing if it is skipped, or has no such work.
+    fn umadb_writes(&mut self, work: &Work) -> Result<Option<Sample>, Failure> {
+        let batch = match work.call {
+            Call::Unary => 1,
+            Call::Batch(size) => size,
+            // It has no stream of events.
+            Call::Stream => return Ok(None),
+        };
+        let Some(program) = self.peers.program(UMADB) else { return Ok(None) };
+        let path = self.fresh("umadb")?;
+        let started = self.runtime.block_on(Umadb::start(&program, &path));
+        let Some(umadb) = self.peers.started(UMADB, started) else { return Ok(None) };
+        let sample = self.runtime.block_on(async {
+            let callers = umadb.callers(work.connections, work.in_flight, batch, SEED).await?;
+            let (sample, acknowledged) = self.peer(callers).await?;
+            same(UMADB, acknowledged, umadb.holds().await?)?;
+            Ok::<_, Failure>(sample)
+        })?;
+        drop(umadb);
+        std::fs::remove_dir_all(&path)?;
+        Ok(Some(sample))
+    }
+
+    /// Nothing if it is skipped, or has no such work.
+    fn postgres_writes(&mut self, work: &Work) -> Result<Option<Sample>, Failure> {
+        let batch = match work.call {
+            Call::Unary => None,
+            Call::Batch(size) => Some(size),
+            Call::Stream => return Ok(None),
+        };
+        let Some(binaries) = self.peers.program(POSTGRES) else { return Ok(None) };
+        let path = self.fresh("postgres")?;
+        let started = self.runtime.block_on(Postgres::start(&binaries, &path));
+        let Some(postgres) = self.peers.started(POSTGRES, started) else { return Ok(None) };
+        let sample = self.runtime.block_on(async {
+            let callers = postgres.callers(work.in_flight, batch, SEED).await?;
+            let (sample, acknowledged) = self.peer(callers).await?;
+            same(POSTGRES, acknowledged, postgres.holds().await?)?;
+            Ok::<_, Failure>(sample)
+        })?;
+        drop(postgres);
+        std::fs::remove_dir_all(&path)?;
+        Ok(Some(sample))
+    }
+
+    /// Opens the directory anew: its log must hold as many records of desks as were acknowledged.
     fn check(&self, path: &Path, acknowledged: u64) -> Result<(), Failure> {
         let server = Server::start(path)?;
         let (found, _) = self.runtime.block_on(query::replay(&server.url))?;
         server.stop()?;
-        if found.said != acknowledged {
-            return Err(format!("{acknowledged} events were acknowledged, the log holds {}", found.said).into());
-        }
-        Ok(())
+        same("dunghen", acknowledged, found.said)
     }
 
-    /// Questions, replay and start-up on a directory of a year; returns its records and their average size.
-    fn reads(&mut self, dossiers: u64) -> Result<(u64, f64), Failure> {
+    /// Questions, replay, start-up and mixed work on a directory of a year.
+    fn reads(&mut self, dossiers: u64) -> Result<Notes, Failure> {
         self.say("filling the directory to read");
         let path = self.fresh("year")?;
-        let acknowledged = local::fill(&path, SEED, dossiers)?;
-        self.check(&path, acknowledged)?;
+        let filled = local::fill(&path, SEED, dossiers)?;
+        self.check(&path, filled)?;
         let server = Server::start(&path)?;
+        let resident = server.resident().ok();
         for question in QUESTIONS {
             self.say(question.name);
-            self.runtime.block_on(query::rates(&server.url, question, self.warm_up()))?;
-            let sample = self.runtime.block_on(query::rates(&server.url, question, self.time))?;
-            self.row(question.name, SERVER, &sample, None);
+            let alone = [question];
+            let asking = |time| Asking {
+                questions: &alone,
+                year: YEAR,
+                must_count: true,
+                connections: 1,
+                in_flight: 1,
+                time,
+                rate: None,
+            };
+            self.runtime.block_on(query::ask(&server.url, asking(self.warm_up())))?;
+            let asked = self.runtime.block_on(query::ask(&server.url, asking(self.time)))?;
+            self.row(question.name, SERVER, &asked.answers, None);
         }
         self.say("replay");
         let replay = self.runtime.block_on(query::replays(&server.url, self.time))?;
         server.stop()?;
+        let disk_bytes = disk::taken(&path)?;
         self.say("start-up");
-        let (start_up, engine) = local::start_up(&path, self.time)?;
+        let (opened, engine) = local::start_up(&path, self.time)?;
         for question in QUESTIONS {
             local::rates(&engine, question, self.warm_up())?;
             let sample = local::rates(&engine, question, self.time)?;
@@ -212,7 +416,66 @@ impl Bench<'_> {
         self.row("replay of the log", SERVER, &replay, None);
         let replay = local::replays(&engine, self.time)?;
         self.row("replay of the log", ENGINE, &replay, None);
-        self.row("start-up, to read", ENGINE, &start_up, None);
-        Ok((engine.position(), local::record_bytes(&engine)?))
+        self.row("start-up, to read", ENGINE, &opened, None);
+        let (records, record_bytes) = (engine.position(), local::record_bytes(&engine)?);
+        engine.close()?;
+        drop(engine);
+        self.starts(&path, filled, records)?;
+        Ok(Notes { records, record_bytes, disk_bytes, resident })
     }
+
+    /// The server's start-up on a directory of so many records, and mixed work on it.
+    fn starts(&mut self, path: &Path, filled: u64, records: u64) -> Result<(), Failure> {
+        let mut clean = Sample::new();
+        while clean.elapsed < self.time {
+            let server = Server::start(path)?;
+            clean.call(records, server.start_up);
+            clean.elapsed += server.start_up;
+            server.stop()?;
+        }
+        self.row("start-up after a clean stop", SERVER, &clean, None);
+        self.say("mixed work");
+        let mut said = filled;
+        let mut server = Server::start(path)?;
+        let half = self.highest / 2.0;
+        let work = &GROUPS[1].works[0];
+        for (label, time) in [("w", self.warm_up()), ("m", self.time)] {
+            let load = Load { rate: Some(half), ..self.load(work, label, time) };
+            let asking = questions(QUESTIONS_PER_SECOND, YEAR, true, time);
+            let (driven, asked) = self.runtime.block_on(mixed(&server.url, &load, asking))?;
+            self.not_made = driven.not_sent + asked.not_asked;
+            let receipts = driven.clean()?;
+            said += receipts.done;
+            if label == "m" {
+                self.row("record, at half of the highest rate, mixed", SERVER, &receipts, None);
+                self.row("questions, 100 a second, mixed", SERVER, &asked.answers, None);
+            }
+        }
+        // As a power cut leaves it: each start follows on events that nobody put in order any more.
+        self.say("start-up after SIGKILL");
+        let mut killed = Sample::new();
+        for round in 0.. {
+            let load = self.load(work, &format!("k{round}-"), self.warm_up());
+            said += self.runtime.block_on(drive(&server.url, &load))?.clean()?.done;
+            server.kill()?;
+            server = Server::start(path)?;
+            killed.call(said, server.start_up);
+            killed.elapsed += server.start_up;
+            if killed.elapsed >= self.time {
+                break;
+            }
+        }
+        server.stop()?;
+        self.check(path, said)?;
+        self.row("start-up after SIGKILL", SERVER, &killed, None);
+        Ok(())
+    }
+}
+
+/// What is stored must be what was acknowledged.
+fn same(system: &str, acknowledged: u64, found: u64) -> Result<(), Failure> {
+    if found == acknowledged {
+        return Ok(());
+    }
+    Err(format!("{system}: {acknowledged} events were acknowledged, {found} are stored").into())
 }

@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::query::Question;
 use crate::sample::Sample;
-use crate::stories::{Stories, history};
+use crate::stories::{Stories, YEAR, history};
 use dunghen::rules;
 use dunghen_engine::dossier::{Command, Statement};
 use dunghen_engine::rules::definition;
@@ -27,16 +27,27 @@ pub(crate) fn open(path: &Path) -> Result<Engine, Failure> {
     Ok(Engine::open(path, rules::options(Purpose::Write))?)
 }
 
+/// What a desk says next, to record.
+pub(crate) fn commands(stories: &mut Stories, group: usize) -> Vec<Command> {
+    (0..group).map(|_| command(stories.next(), false)).collect()
+}
+
+/// Records a group; every event must get its receipt.
+pub(crate) fn record_group(engine: &Engine, commands: Vec<Command>) -> Result<(), Failure> {
+    let size = commands.len();
+    let results = engine.record(Batch { commands, mode: Mode::Each }).map_err(|r| format!("{r:?}"))?;
+    receipts(&results, size)
+}
+
 /// Records groups one after the other for this long. Only the calls count as time, not making the events.
 pub(crate) fn record(engine: &Engine, stories: &mut Stories, group: usize, time: Duration) -> Result<Sample, Failure> {
     let mut sample = Sample::new();
     let started = Instant::now();
     while started.elapsed() < time {
-        let commands = (0..group).map(|_| command(stories.next(), false)).collect();
+        let commands = commands(stories, group);
         let called = Instant::now();
-        let results = engine.record(Batch { commands, mode: Mode::Each }).map_err(|r| format!("{r:?}"))?;
+        record_group(engine, commands)?;
         let took = called.elapsed();
-        receipts(&results, group)?;
         sample.call(group as u64, took);
         sample.elapsed += took;
     }
@@ -92,10 +103,8 @@ pub(crate) fn fill(path: &Path, seed: u64, dossiers: u64) -> Result<u64, Failure
     for number in 0..dossiers {
         commands.extend(history(seed, number, dossiers).into_iter().map(|s| command(s, true)));
         if commands.len() >= FILL || number + 1 == dossiers {
-            let size = commands.len();
-            let batch = Batch { commands: std::mem::take(&mut commands), mode: Mode::Each };
-            receipts(&engine.record(batch).map_err(|r| format!("{r:?}"))?, size)?;
-            events += size as u64;
+            events += commands.len() as u64;
+            record_group(&engine, std::mem::take(&mut commands))?;
         }
     }
     engine.close()?;
@@ -118,7 +127,7 @@ pub(crate) fn start_up(path: &Path, time: Duration) -> Result<(Sample, Engine), 
     }
 }
 
-/// Replays the whole log for this long, but at least once; also how many bytes a record takes on average.
+/// Replays the whole log for this long, but at least once.
 pub(crate) fn replays(engine: &Engine, time: Duration) -> Result<Sample, Failure> {
     let mut sample = Sample::new();
     let started = Instant::now();
@@ -144,14 +153,18 @@ pub(crate) fn record_bytes(engine: &Engine) -> Result<f64, Failure> {
 
 /// Asks for this long, but at least once.
 pub(crate) fn rates(engine: &Engine, question: Question, time: Duration) -> Result<Sample, Failure> {
-    let [from, to] = question.period().map(|(year, month)| Date::new(year, month, 1).map(Moment::Date));
+    let [from, to] = question.period(YEAR).map(|(year, month)| Date::new(year, month, 1).map(Moment::Date));
     let query = RatesQuery {
         definition: definition("resolved").ok_or("no definition resolved")?,
         from,
         to,
         as_of: Moment::Instant(engine.now()),
         by: GroupKey::parse(question.by).into_iter().collect(),
-        filter: Filter::default(),
+        filter: Filter {
+            unit: question.unit.map(Arc::from),
+            channel: question.channel.map(Arc::from),
+            ..Filter::default()
+        },
         zone: None,
     };
     let mut sample = Sample::new();

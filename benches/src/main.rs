@@ -1,24 +1,35 @@
-//! Measurements of Đúng Hẹn beside the limit of the disk (`compare`), a load tool for a running server (`load`), and the cost of
-//! a due (`due`) and of a decision (`decide`).
+//! Measurements of Đúng Hẹn beside the limit of the disk and beside its peers (`compare`), a load tool for a running
+//! server (`load`), a long run (`soak`), and what a due (`due`) and a decision (`decide`) cost, and an event in memory
+//! (`allocations`).
 //!
 //! Nothing here is part of the product. Every number comes from work that was really done and checked: an answer that
 //! is not a receipt, or a record that is missing from the log at the end, ends the run with an error.
 
 #![allow(clippy::disallowed_methods, reason = "measuring time is what this is for")]
 
+mod allocations;
 mod compare;
 mod decide;
 mod disk;
 mod drive;
 mod due;
+mod empty;
 mod load;
 mod local;
+mod mixed;
+mod pace;
+mod peer;
+mod postgres;
 mod query;
 mod raw;
 mod sample;
 mod server;
+mod sleds;
+mod soak;
 mod stories;
+mod stream;
 mod table;
+mod umadb;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -37,10 +48,14 @@ struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Measures the raw file, the engine and the server on one disk, in one run, and prints one table.
+    /// Measures the raw file, sled, the engine, the server and its peers on one disk, in one run, and prints one table.
     Compare(compare::CompareArgs),
-    /// Puts load on a running server.
+    /// Puts load on a running server: events, questions, or both.
     Load(load::LoadArgs),
+    /// Mixed work at half of the highest load for an hour, and whether p99 and memory stay as they were.
+    Soak(soak::SoakArgs),
+    /// Counts how often and how much memory is asked for to record an event, in process.
+    Allocations(allocations::AllocationsArgs),
     /// Measures how long one due takes, in process.
     Due(due::DueArgs),
     /// Measures how long one decision takes, in process.
@@ -51,6 +66,9 @@ enum What {
         #[arg(long)]
         data: PathBuf,
     },
+    /// The empty server of `compare`.
+    #[command(name = "__empty", hide = true)]
+    Empty,
 }
 
 /// How to print.
@@ -79,6 +97,9 @@ fn main() -> ExitCode {
                 What::Due(args) => due::run(&args),
                 What::Decide(args) => decide::run(&args),
                 What::Load(args) => runtime.block_on(load::run(args)),
+                What::Soak(args) => soak::run(&runtime, &args),
+                What::Allocations(args) => allocations::run(&args),
+                What::Empty => runtime.block_on(empty::serve()),
                 What::Serve { data } => runtime.block_on(server::serve(data)),
             }
         });

@@ -1,4 +1,5 @@
-//! The server under measurement: the product's own `serve::serve` on a data directory, in a child process.
+//! A server under measurement, in a child process: the product's own `serve::serve` on a data directory, or the one
+//! that does nothing (`empty`).
 //!
 //! The child is this very executable with a hidden subcommand, so that nothing else has to be built. It prints its URL
 //! and serves until its standard input ends: when the parent asks for it, or when the parent is gone.
@@ -10,6 +11,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// The child's side.
@@ -19,15 +21,20 @@ pub(crate) async fn serve(data: PathBuf) -> Result<(), Failure> {
         .await?
         .map(Arc::new)?;
     crate::print(&format!("http://{}", listener.local_addr()?))?;
+    let served = dunghen::serve::serve(listener, Arc::clone(&engine), told_to_stop()).await;
+    tokio::task::spawn_blocking(move || engine.close()).await??;
+    Ok(served?)
+}
+
+/// Turns true when nobody asks any more.
+pub(crate) fn told_to_stop() -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);
     std::thread::spawn(move || {
         // Whatever ends the input, an error too, means that nobody asks any more.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         let _ = stop.send(true);
     });
-    let served = dunghen::serve::serve(listener, Arc::clone(&engine), stopped).await;
-    tokio::task::spawn_blocking(move || engine.close()).await??;
-    Ok(served?)
+    stopped
 }
 
 /// The parent's side: a running server.
@@ -35,24 +42,40 @@ pub(crate) struct Server {
     child: Child,
     stdin: Option<ChildStdin>,
     pub(crate) url: String,
+    /// From the start of its process until it said where it listens, its log read.
+    pub(crate) start_up: Duration,
 }
 
 impl Server {
-    /// Starts a server on a free port and waits until it says where it listens.
+    /// Starts the product on a data directory and a free port, and waits until it says where it listens.
     pub(crate) fn start(data: &Path) -> Result<Server, Failure> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["__serve", "--data"])
-            .arg(data)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        Server::spawn(Command::new(std::env::current_exe()?).args(["__serve", "--data"]).arg(data))
+    }
+
+    /// Starts the server that does nothing.
+    pub(crate) fn empty() -> Result<Server, Failure> {
+        Server::spawn(Command::new(std::env::current_exe()?).arg("__empty"))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Server, Failure> {
+        let started = Instant::now();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
-        let mut url = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut url)?;
+        let stdout = child.stdout.take();
+        let mut server = Server { child, stdin, url: String::new(), start_up: Duration::ZERO };
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut server.url)?;
         }
-        let server = Server { child, stdin, url: url.trim().to_owned() };
+        server.start_up = started.elapsed();
+        server.url.truncate(server.url.trim_end().len());
         if server.url.is_empty() { Err("the server did not start".into()) } else { Ok(server) }
+    }
+
+    /// What it holds of the machine's memory at the moment, in bytes.
+    pub(crate) fn resident(&self) -> Result<u64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        Ok(kilobytes.ok_or("the system does not say what a process holds of its memory")?.trim().parse::<u64>()? << 10)
     }
 
     /// Stops it cleanly and waits for it.
@@ -60,6 +83,13 @@ impl Server {
         drop(self.stdin.take());
         let status = self.child.wait()?;
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+    }
+
+    /// Ends it at once, with no chance to put anything in order (SIGKILL), and waits until it is gone.
+    pub(crate) fn kill(mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 }
 

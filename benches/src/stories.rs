@@ -111,6 +111,11 @@ fn statement(dice: &mut Dice, dossier: Code, occurred_at: Timestamp, event: Even
     }
 }
 
+/// The day of the clock, in Vietnam.
+pub(crate) fn today() -> Date {
+    Zone::VIETNAM.date(SystemClock.now())
+}
+
 /// What one desk sends, one event after the other, without end.
 pub(crate) struct Stories {
     dice: Dice,
@@ -126,8 +131,7 @@ impl Stories {
         let bytes = label
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let today = Zone::VIETNAM.date(SystemClock.now());
-        Stories { dice: Dice(seed ^ bytes), label, today, received: 0, open: Vec::new() }
+        Stories { dice: Dice(seed ^ bytes), label, today: today(), received: 0, open: Vec::new() }
     }
 
     /// The next event.

@@ -99,6 +99,21 @@ pub(crate) fn text(rows: &[Row]) -> String {
     text
 }
 
+/// How our systems stand beside each other system in the same work: a line for each work in which there is another.
+pub(crate) fn beside(rows: &[Row], ours: &[&str]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in rows.iter().filter(|row| ours.contains(&row.system.as_str())) {
+        let others = rows.iter().filter(|r| r.work == row.work && !ours.contains(&r.system.as_str()));
+        let times: Vec<String> = others
+            .filter_map(|other| Some(format!("{:.2} x {}", ratio(row.per_s, other.per_s)?, other.system)))
+            .collect();
+        if !times.is_empty() {
+            lines.push(format!("{}: {} is {}", row.work, row.system, times.join(", ")));
+        }
+    }
+    lines
+}
+
 /// The table for programs.
 pub(crate) fn json(rows: &[Row]) -> Value {
     let rows = rows.iter().map(|row| {
@@ -133,6 +148,26 @@ mod tests {
         assert_eq!(ratio(Some(50.0), None), None);
         assert_eq!(ratio(None, Some(200.0)), None);
         assert_eq!(ratio(Some(50.0), Some(0.0)), None);
+    }
+
+    #[test]
+    fn ours_stand_beside_the_others_of_the_same_work() {
+        let row = |work: &str, system: &str, per_s| Row {
+            work: work.to_owned(),
+            system: system.to_owned(),
+            per_s,
+            p50_ms: None,
+            p99_ms: None,
+            ratio: None,
+        };
+        let rows = [
+            row("a", "file", Some(200.0)),
+            row("a", "peer", Some(40.0)),
+            row("a", "broken", None),
+            row("a", "ours", Some(100.0)),
+            row("b", "ours", Some(100.0)),
+        ];
+        assert_eq!(beside(&rows, &["ours", "ours, too"]), ["a: ours is 0.50 x file, 2.50 x peer"]);
     }
 
     #[test]

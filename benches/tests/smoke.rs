@@ -1,6 +1,7 @@
 //! The tools work: every measurement once, for a moment, on little. How fast it was is nobody's concern here.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -46,37 +47,148 @@ impl Drop for Server {
     }
 }
 
-#[test]
-fn compare_measures_everything_and_every_record_is_there() {
-    // Beside the executable, as by default: a temporary directory may lie in memory, which is refused.
-    let output = benches(&["compare", "--seconds", "0.05", "--dossiers", "300", "--format", "json"]);
-    let rows = json(&output);
+/// What every row of a comparison must have, and the systems that some work was measured of.
+fn systems(rows: &Value) -> BTreeSet<&str> {
     let rows = rows.as_array().expect("an array");
-    assert_eq!(rows.len(), 19, "{rows:#?}");
     for row in rows {
         let columns: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(columns, ["work", "system", "events_per_s", "p50_ms", "p99_ms", "ratio_to_file"]);
         assert!(row["events_per_s"].as_f64().is_some_and(|n| n > 0.0), "{row}");
-        let writes = ["append", "overwrite", "record", "batches"]
-            .iter()
-            .any(|w| row["work"].as_str().is_some_and(|n| n.starts_with(w)));
+        let work = row["work"].as_str().expect("a work");
+        let writes = !work.contains("mixed")
+            && ["append", "record", "batches", "4 streams"].iter().any(|begin| work.starts_with(begin));
         assert_eq!(row["ratio_to_file"].is_f64(), writes, "{row}");
+        assert_eq!(row["p99_ms"].is_f64(), work != "replay of the log", "{row}");
+    }
+    rows.iter().map(|row| row["system"].as_str().expect("a system")).collect()
+}
+
+const OURS: [&str; 7] = [
+    "dunghen, gRPC",
+    "dunghen, in process",
+    "empty tonic server",
+    "file written over, fdatasync",
+    "file, fdatasync",
+    "sled, a value per event",
+    "sled, frames of plain bytes",
+];
+
+#[test]
+fn compare_measures_everything_and_a_peer_that_is_not_there_is_named() {
+    // Beside the executable, as by default: a temporary directory may lie in memory, which is refused.
+    let output = benches(&["compare", "--seconds", "0.05", "--dossiers", "300", "--format", "json"]);
+    let rows = json(&output);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let systems = systems(&rows);
+    for peer in ["PostgreSQL", "umadb"] {
+        let skipped = stderr.lines().any(|line| line.starts_with(&format!("skipped: {peer}: ")));
+        assert_ne!(systems.contains(peer), skipped, "{peer} is either measured or named as skipped: {stderr}");
+    }
+    let ours: Vec<&str> = systems.into_iter().filter(|system| !["PostgreSQL", "umadb"].contains(system)).collect();
+    assert_eq!(ours, OURS);
+    let works: BTreeSet<&str> = rows.as_array().into_iter().flatten().filter_map(|row| row["work"].as_str()).collect();
+    assert_eq!(works.len(), 19, "{works:#?}");
+}
+
+#[test]
+fn compare_without_peers_says_why_in_the_table() {
+    let output = Command::new(BENCHES)
+        .args(["compare", "--no-peers", "--seconds", "0.02", "--dossiers", "300"])
+        .env("DUNGHEN_UMADB", "/nowhere/umadb")
+        .output()
+        .expect("the tool runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stderr}");
+    let line = |begin: &str| stdout.lines().any(|line| line.starts_with(begin));
+    assert!(line("skipped: umadb: DUNGHEN_UMADB names /nowhere/umadb, which is not there"), "{stdout}");
+    assert!(line("skipped: PostgreSQL: "), "{stdout}");
+    assert!(line("| record, 1 in flight "), "{stdout}");
+    assert!(line("record, 1 in flight: dunghen, gRPC is "), "{stdout}");
+}
+
+#[test]
+fn load_of_every_kind_closed_and_open() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Server::start(&data.path().join("data"));
+    let common = ["load", "--server", &server.url, "--seconds", "0.3", "--warm-up", "0.1", "--format", "json"];
+    let runs: [(&str, &[&str]); 9] = [
+        ("unary", &["--in-flight", "4"]),
+        ("unary", &["--in-flight", "4", "--rate", "100"]),
+        ("batch", &["--batch", "50", "--connections", "2"]),
+        ("batch", &["--work", "batch", "--batch", "10", "--rate", "500"]),
+        ("stream", &["--work", "stream", "--connections", "2", "--in-flight", "64"]),
+        ("stream", &["--work", "stream", "--rate", "200"]),
+        ("queries", &["--work", "queries", "--in-flight", "2"]),
+        ("queries", &["--work", "queries", "--rate", "50"]),
+        ("mixed", &["--work", "mixed", "--rate", "100", "--questions", "50", "--in-flight", "4"]),
+    ];
+    for (work, more) in runs {
+        let report = json(&benches(&[&common, more].concat()));
+        assert_eq!(report["work"], work, "{more:?}: {report}");
+        let parts: &[(&Value, &str)] = match work {
+            "queries" => &[(&report, "answers")],
+            "mixed" => &[(&report, "events"), (&report["queries"], "answers")],
+            _ => &[(&report, "events")],
+        };
+        for (part, counted) in parts {
+            let done = part[counted].as_u64().expect("a count");
+            assert!(done > 0 && part["max_ms"].as_f64() >= part["p50_ms"].as_f64(), "{more:?}: {report}");
+            if let Some(at) = more
+                .iter()
+                .position(|a| *a == if *counted == "answers" && work == "mixed" { "--questions" } else { "--rate" })
+            {
+                // By the schedule, each of the calls that are due is made, neither fewer nor more.
+                let rate: f64 = more[at + 1].parse().expect("a rate");
+                assert_eq!(done, (rate * 0.3) as u64, "{more:?}: {report}");
+            }
+        }
+        if work != "queries" {
+            let lost = [&report["refused"], &report["errors"], &report["not_sent"]];
+            assert_eq!(lost, [&Value::from(0); 3], "{more:?}: {report}");
+        }
     }
 }
 
 #[test]
-fn load_closed_and_open_alone_and_in_batches() {
+fn the_same_seed_sends_the_same_dossiers() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Server::start(&data.path().join("data"));
-    let common = ["load", "--server", &server.url, "--seconds", "0.3", "--format", "json", "--in-flight", "4"];
-    let runs: [&[&str]; 4] =
-        [&[], &["--rate", "100"], &["--batch", "50", "--connections", "2"], &["--batch", "10", "--rate", "500"]];
-    for more in runs {
-        let report = json(&benches(&[&common, more].concat()));
-        assert!(report["events"].as_u64().is_some_and(|n| n > 0), "{more:?}: {report}");
-        assert_eq!((&report["refused"], &report["errors"]), (&0.into(), &0.into()), "{more:?}: {report}");
-        assert!(report["max_ms"].as_f64() >= report["p50_ms"].as_f64(), "{more:?}: {report}");
+    let run = || {
+        let args = ["--seed", "7", "--seconds", "0.2", "--warm-up", "0", "--rate", "50", "--format", "json"];
+        json(&benches(&[&["load", "--server", &server.url][..], &args].concat()))
+    };
+    let first = run();
+    assert_eq!((&first["events"], &first["refused"]), (&10.into(), &0.into()), "{first}");
+    // The ids are the same and the times are not: the log knows each of these dossiers already.
+    let second = run();
+    assert_eq!((&second["events"], &second["refused"]), (&0.into(), &10.into()), "{second}");
+}
+
+#[test]
+fn a_soak_says_lines_and_a_verdict() {
+    let args = ["soak", "--minutes", "0.04", "--rate", "100", "--questions", "20", "--format", "json"];
+    let output = benches(&args);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let said: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).expect("a line of JSON")).collect();
+    assert_eq!(said.len(), 9, "{stdout}");
+    let (verdict, lines) = said.split_last().expect("a verdict");
+    for line in lines {
+        assert!(line["p99_ms"].as_f64() > Some(0.0) && line["resident_bytes"].as_u64() > Some(1 << 20), "{line}");
     }
+    assert_eq!(verdict["acknowledged"], 240, "{verdict}");
+    assert_eq!(verdict["in_the_log"], 240, "{verdict}");
+    let flat = [&verdict["p99_flat"], &verdict["memory_flat"]].iter().all(|f| f.as_bool() == Some(true));
+    assert_eq!(output.status.success(), flat, "{verdict}");
+}
+
+#[test]
+fn allocations_are_counted_for_each_event() {
+    let report = json(&benches(&["allocations", "--groups", "3", "--group", "100", "--format", "json"]));
+    assert_eq!(report["events"], 300);
+    // Each event is at least stored once, and no event takes a megabyte.
+    let range = |name: &str, range: std::ops::Range<f64>| report[name].as_f64().is_some_and(|n| range.contains(&n));
+    assert!(range("allocations_per_event", 1.0..1000.0), "{report}");
+    assert!(range("bytes_per_event", 32.0..1_000_000.0), "{report}");
 }
 
 #[test]

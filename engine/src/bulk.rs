@@ -11,11 +11,12 @@ use crate::dossier::{
     Code, Command, Comparison, Decision, Dossier, Flags, Proposal, Reckoned, Rejection, Statement, Timeline, decide,
     next_miss, overdue,
 };
-use crate::log::{Log, LogError, SledLog};
+use crate::log::{Log, LogError, Roll, SledLog};
 use crate::record::Record;
 use crate::rules::Rulebook;
 use crate::time::{Timestamp, Zone};
 use std::path::Path;
+use std::sync::Arc;
 
 /// How many groups are stored before what they hold is made durable, so that the store's memory stays bounded.
 const GROUPS_PER_SYNC: u32 = 256;
@@ -103,6 +104,7 @@ impl Chronicle {
 /// A data directory whose log is being made.
 pub struct Bulk {
     log: Log,
+    home: Arc<SledLog>,
     _directory: Directory,
     recorded: Timestamp,
     groups: u32,
@@ -114,11 +116,20 @@ impl Bulk {
     /// # Errors
     /// [`DirectoryError`].
     pub fn create(path: &Path, zone: Zone) -> Result<Bulk, DirectoryError> {
+        Bulk::create_rolling(path, zone, Roll::AT)
+    }
+
+    /// The same, with a log that goes on in a new part at every `roll_at` bytes.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn create_rolling(path: &Path, zone: Zone, roll_at: u64) -> Result<Bulk, DirectoryError> {
         let directory = Directory::open(path, Some(zone), Some(New { zone, rules: None }))?;
-        let log = Log::open(Box::new(SledLog::open(directory.path())?), directory.genesis(), |_, _| {
+        let home = Arc::new(directory.open_log(roll_at)?);
+        let log = Log::open(Box::new(Arc::clone(&home)), directory.genesis(), |_, _| {
             Err(LogError::Unavailable(format!("{} holds a log already; name an empty place", path.display())))
         })?;
-        Ok(Bulk { log, _directory: directory, recorded: Timestamp::MIN, groups: 0 })
+        Ok(Bulk { log, home, _directory: directory, recorded: Timestamp::MIN, groups: 0 })
     }
 
     /// The position of the next record.
@@ -144,12 +155,13 @@ impl Bulk {
         Ok(())
     }
 
-    /// Makes the log durable, whole; returns how many records it has.
+    /// Makes the log durable, whole, and seals what is full of it; returns how many records it has.
     ///
     /// # Errors
     /// What the disk says.
     pub fn finish(self) -> Result<u64, LogError> {
         self.log.sync()?;
+        self.home.settle()?;
         Ok(self.log.length())
     }
 }

@@ -1,14 +1,18 @@
 //! The data directory: who may use it, what it is, where its parts lie.
 //!
 //! ```text
-//! DIR/dunghen.toml   what this is: format, identity, time zone, first rules; written once, last of all at creation
+//! DIR/dunghen.toml   what this is: format, identity, time zone, first rules; written last of all at creation
 //! DIR/lock           held while a process uses the directory; says which
 //! DIR/head           the length of the log and its last digest
-//! DIR/log/           the frames, in sled
+//! DIR/log/           the newest frames, in sled; after the first roll it is called log.0000000001, and so on
+//! DIR/sealed/        the frames before those, in files that never change
 //! DIR/failed         there from a write of the log that failed until the log is opened again
 //! ```
+//!
+//! Format 1 is a directory whose whole log is in `log`. Before the log goes on anywhere else the format becomes 2, so that
+//! a program that knows only the one database refuses the directory, and says why, instead of seeing a shorter log.
 
-use crate::log::{Digest, Head, LogError, SledLog, genesis, sync_directory};
+use crate::log::{Digest, Head, LogError, Roll, SledLog, genesis, sync_directory};
 use crate::time::Zone;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -16,7 +20,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-const FORMAT: &str = "1";
+/// The whole log is in one database.
+const ONE_DATABASE: &str = "1";
+/// The log may be in several parts.
+const PARTS: &str = "2";
 const IDENTITY: &str = "dunghen.toml";
 /// How often a lock that looks taken is tried again, and after how long each time.
 const LOCK_TRIES: u32 = 20;
@@ -107,7 +114,8 @@ impl Directory {
             return Err(DirectoryError::NotADirectory(path.to_owned()));
         }
         let known = path.join(IDENTITY).exists();
-        if !known && SledLog::exists(path) && !is_fresh(path) {
+        // What is fresh was left by a creation that a crash cut short.
+        if !known && SledLog::exists(path) && !SledLog::is_fresh(path) {
             let what = format!("{IDENTITY} is missing from {}", path.display());
             return Err(LogError::Damaged { position: 0, what }.into());
         }
@@ -158,17 +166,21 @@ impl Directory {
     pub fn genesis(&self) -> Digest {
         genesis_of(&self.identity)
     }
+
+    /// Opens its log, which goes on in a new part at about every `roll_at` bytes: [`Roll::AT`] but for tests.
+    ///
+    /// # Errors
+    /// As [`SledLog::open`].
+    pub fn open_log(&self, roll_at: u64) -> Result<SledLog, LogError> {
+        let path = self.path.clone();
+        SledLog::open(&self.path, Roll { at: roll_at, announce: Box::new(move || announce_parts(&path)) })
+    }
 }
 
 fn genesis_of(identity: &Identity) -> Digest {
     let Identity { log_id, zone, rules } = identity;
     let rules = rules.as_ref().map_or_else(String::new, |name| format!("\n{name}"));
     genesis(&format!("{log_id}\n{}{rules}", zone.name()))
-}
-
-/// What was left by a creation that a crash cut short: no frames, and a head that knows of no record.
-fn is_fresh(path: &Path) -> bool {
-    !path.join("log").exists() && SledLog::is_fresh(path)
 }
 
 /// Whether there is anything that a creation cut short does not leave.
@@ -188,16 +200,12 @@ fn make(path: &Path, new: New) -> Result<(), DirectoryError> {
     SledLog::create(path, &head)?;
     let text = format!(
         "# A data directory of Đúng Hẹn. Do not edit: the chain of the log begins with these values.\n\
-         format = \"{FORMAT}\"\nlog_id = \"{}\"\ntime_zone = \"{}\"\n{}",
+         format = \"{ONE_DATABASE}\"\nlog_id = \"{}\"\ntime_zone = \"{}\"\n{}",
         identity.log_id,
         identity.zone.name(),
         identity.rules.as_ref().map_or_else(String::new, |name| format!("rules = \"{name}\"\n")),
     );
-    let draft = path.join("dunghen.toml.new");
-    let mut file = File::create(&draft).map_err(at(&draft))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at(&draft))?;
-    std::fs::rename(&draft, path.join(IDENTITY)).map_err(at(path))?;
-    sync_directory(path).map_err(at(path))?;
+    write_identity(path, text.as_bytes()).map_err(at(&path.join(IDENTITY)))?;
     sync_above(path)
 }
 
@@ -219,6 +227,29 @@ fn sync_above(path: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
+/// Puts the file that says what the directory is in its place, whole and durable.
+fn write_identity(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let draft = path.join("dunghen.toml.new");
+    let mut file = File::create(&draft)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path.join(IDENTITY))?;
+    sync_directory(path)
+}
+
+/// Raises the format of the directory at `path` from 1 to 2; the rest of the file stays as it is.
+fn announce_parts(path: &Path) -> Result<(), LogError> {
+    let text = std::fs::read_to_string(path.join(IDENTITY))?;
+    let (old, new) = (format!("format = \"{ONE_DATABASE}\""), format!("format = \"{PARTS}\""));
+    if text.lines().any(|line| line == new) {
+        return Ok(());
+    }
+    if !text.lines().any(|line| line == old) {
+        return Err(LogError::Damaged { position: 0, what: format!("{IDENTITY} no longer names its format") });
+    }
+    Ok(write_identity(path, text.replacen(&old, &new, 1).as_bytes())?)
+}
+
 /// What the directory at `path` is.
 ///
 /// # Errors
@@ -235,10 +266,10 @@ pub fn read_identity(path: &Path) -> Result<Identity, DirectoryError> {
     };
     let damaged = |what: String| DirectoryError::Log(LogError::Damaged { position: 0, what });
     match value("format") {
-        Some(FORMAT) => {}
+        Some(ONE_DATABASE | PARTS) => {}
         other => {
-            let other = other.unwrap_or("nothing");
-            return Err(damaged(format!("{} has format {other}; this program reads {FORMAT}", file.display())));
+            let (other, file) = (other.unwrap_or("nothing"), file.display());
+            return Err(damaged(format!("{file} has format {other}; this program reads {ONE_DATABASE} and {PARTS}")));
         }
     }
     let log_id = value("log_id").and_then(|v| Uuid::parse_str(v).ok());

@@ -7,7 +7,8 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Tim
 use chrono_tz::Tz;
 use std::fmt;
 
-const MS_PER_DAY: i64 = 86_400_000;
+/// A day of 24 hours, in milliseconds.
+pub(crate) const MS_PER_DAY: i64 = 86_400_000;
 
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -288,6 +289,11 @@ impl Zone {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.tz.name()
+    }
+
+    /// What its clock on the wall is ahead of UTC, in milliseconds, if that was never changed from 1980 on.
+    pub(crate) fn steady(&self) -> Option<i64> {
+        self.steady
     }
 
     /// What to add to this instant for the clock on the wall, if the zone is steady then.

@@ -1,7 +1,7 @@
-//! Verification: reads everything again, from a copy, and says everything that is wrong.
+//! Verification: reads everything again, what could change from a copy, and says everything that is wrong.
 
 use crate::directory::{self, DirectoryError};
-use crate::log::{Finding, LogError, SledLog, inspect};
+use crate::log::{Finding, Inspected, LogError, SledLog, inspect};
 use crate::record::Logged;
 use crate::rules::{Code, RuleKind};
 use crate::time::Timestamp;
@@ -19,9 +19,11 @@ pub struct Verified {
     pub findings: Vec<Finding>,
 }
 
-/// Verifies the data directory at `path`; `scratch` is an empty directory on a disk with room for a copy of the log.
+/// Verifies the data directory at `path`; `scratch` is an empty directory on a disk with room for a copy of what is
+/// not sealed.
 ///
-/// The directory is only read: opening a sled database changes it, so its copy is opened. It must not be in use.
+/// The directory is only read: opening a sled database changes it, so its copy is opened; sealed files are read where they
+/// are. It must not be in use.
 ///
 /// # Errors
 /// [`DirectoryError`] if there is nothing to verify. Damage is no error but a finding.
@@ -47,7 +49,7 @@ pub fn verify(path: &Path, scratch: &Path) -> Result<Verified, DirectoryError> {
         }
         Err(_) => return Err(DirectoryError::Missing(path.to_owned())),
     };
-    let log = match SledLog::inspect(path, scratch) {
+    let log = match Inspected::open(path, scratch) {
         Ok(log) => log,
         Err(e) => return one(e),
     };

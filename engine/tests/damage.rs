@@ -10,9 +10,9 @@
 mod common;
 
 use common::{Noise, TestClock, asked, at, command, options, processed, received};
-use dunghen_engine::directory::{DirectoryError, read_genesis};
+use dunghen_engine::directory::{Directory, DirectoryError, read_genesis};
 use dunghen_engine::dossier::{Code, Command as Say, Due, Event};
-use dunghen_engine::log::LogError;
+use dunghen_engine::log::{LogError, Roll};
 use dunghen_engine::record::Record;
 use dunghen_engine::time::Timestamp;
 use dunghen_engine::{Batch, Clock, Engine, Mode, OpenError, Options, Purpose, ReplayFilter, verify};
@@ -85,12 +85,16 @@ fn files(path: &Path) -> Vec<PathBuf> {
 
 /// A few hundred events in groups of different sizes, with two restarts in between.
 fn fill(path: &Path, seed: u64, keep_head_after: Option<u64>) -> Option<Vec<u8>> {
+    fill_rolling(path, seed, keep_head_after, Roll::AT)
+}
+
+fn fill_rolling(path: &Path, seed: u64, keep_head_after: Option<u64>, roll_at: u64) -> Option<Vec<u8>> {
     let start = at("2025-03-03T02:00:00Z");
     let clock = TestClock::at(start);
     let mut noise = Noise(seed);
     let (mut n, mut dossier, mut old_head) = (0, 0, None);
     for _ in 0..3 {
-        let engine = Engine::open(path, options(&clock)).unwrap();
+        let engine = Engine::open(path, Options { roll_at, ..options(&clock) }).unwrap();
         for _ in 0..12 {
             let size = [1, 1, 2, 5, 30][noise.below(5) as usize];
             let mut commands: Vec<Say> = Vec::new();
@@ -127,6 +131,18 @@ fn pristine(seed: u64) -> Pristine {
     closed(|path| {
         fill(path, seed, None);
     })
+}
+
+/// A log in several parts: sealed files, and a database that grows.
+fn rolled(seed: u64) -> Pristine {
+    let pristine = closed(|path| {
+        fill_rolling(path, seed, None, 1500);
+        let directory = Directory::open(path, None, None).unwrap();
+        directory.open_log(Roll::AT).unwrap().settle().unwrap();
+    });
+    let sealed = fs::read_dir(pristine.path.join("sealed")).unwrap().count();
+    assert!(sealed >= 2, "{sealed} sealed files");
+    pristine
 }
 
 /// Some megabytes in many of sled's segments, which it reads with threads of its own.
@@ -407,6 +423,33 @@ fn flipped_bits() {
 }
 
 #[test]
+fn flipped_bits_of_a_log_in_parts() {
+    flips(&rolled(14), SMALL_FLIPS, 0x5ea1);
+}
+
+#[test]
+fn parts_that_are_gone() {
+    let pristine = rolled(15);
+    let mut parts = files(&pristine.path.join("sealed"));
+    let log = fs::read_dir(&pristine.path).unwrap().map(|e| e.unwrap().path());
+    parts.extend(log.filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with("log")));
+    let cases: Vec<Case<'_>> = parts
+        .iter()
+        .map(|part| {
+            let name = part.strip_prefix(&pristine.path).unwrap().to_owned();
+            case(format!("no {}", name.display()), move |data: &Path| {
+                let path = data.join(&name);
+                if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            })
+        })
+        .collect();
+    let said = break_all(&pristine, &cases);
+    let whole = said.iter().filter(|s| **s == Said::Whole).count();
+    assert!(whole <= 1, "only the database that is ready and empty may be gone: {said:?}");
+    assert!(said.len() - whole >= 3, "{said:?}");
+}
+
+#[test]
 fn flipped_bits_of_a_large_database() {
     flips(&large(13), LARGE_FLIPS, 0xb17);
 }
@@ -421,9 +464,11 @@ fn flips(pristine: &Pristine, flips: u64, seed: u64) {
         .map(|f| (f.strip_prefix(&pristine.path).unwrap().to_owned(), fs::read(&f).unwrap()))
         .filter(|(_, bytes)| !bytes.is_empty())
         .collect();
+    let is_large = |name: &Path| name.ends_with("db") || name.extension().is_some_and(|e| e == "frames");
+    let larges = all.iter().filter(|(name, _)| is_large(name)).count() as u64;
     for (name, bytes) in &all {
         let used = bytes.iter().rposition(|b| *b != 0).map_or(1, |n| n as u64 + 1);
-        let share = if name.ends_with("db") { flips - 60 } else { 60 / (all.len() as u64 - 1) };
+        let share = if is_large(name) { (flips - 60) / larges } else { 60 / (all.len() as u64 - larges) };
         places.extend((0..share).map(|_| (name.clone(), noise.below(used * 8))));
     }
     let cases: Vec<Case<'_>> = places

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{Noise, identity};
-use dunghen_engine::log::{EventLog, Head, Log, LogError, MemoryLog, SledLog};
+use dunghen_engine::log::{EventLog, Head, Log, LogError, MemoryLog, Roll, SledLog};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -16,26 +16,62 @@ use tempfile::TempDir;
 enum Home {
     Memory(Arc<MemoryLog>),
     Sled(TempDir),
+    Rolled(TempDir),
+}
+
+/// So small a limit that each larger group fills a database, which is sealed before the next group comes.
+const TINY: u64 = 500;
+
+struct Settled(SledLog);
+
+impl EventLog for Settled {
+    fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        self.0.settle()?;
+        self.0.append(frames)
+    }
+    fn frames(&self, from: u64) -> dunghen_engine::log::Frames<'_> {
+        self.0.frames(from)
+    }
+    fn head_at_open(&self) -> Head {
+        self.0.head_at_open()
+    }
+    fn write_head(&self, head: &Head, sync: bool) -> Result<(), LogError> {
+        self.0.write_head(head, sync)
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        // Whoever opens next finds a log in as many parts as it can be.
+        self.0.settle().unwrap();
+    }
 }
 
 impl Home {
-    fn all() -> [Home; 2] {
-        let directory = tempfile::tempdir().unwrap();
-        SledLog::create(directory.path(), &Head { length: 0, digest: identity() }).unwrap();
-        [Home::Memory(Arc::new(MemoryLog::new(identity()))), Home::Sled(directory)]
+    fn all() -> [Home; 3] {
+        let directory = || {
+            let directory = tempfile::tempdir().unwrap();
+            SledLog::create(directory.path(), &Head { length: 0, digest: identity() }).unwrap();
+            directory
+        };
+        [Home::Memory(Arc::new(MemoryLog::new(identity()))), Home::Sled(directory()), Home::Rolled(directory())]
     }
 
     fn name(&self) -> &'static str {
         match self {
             Home::Memory(_) => "memory",
             Home::Sled(_) => "sled",
+            Home::Rolled(_) => "rolled",
         }
     }
 
     fn home(&self) -> Box<dyn EventLog> {
         match self {
             Home::Memory(log) => Box::new(Arc::clone(log)),
-            Home::Sled(directory) => Box::new(SledLog::open(directory.path()).unwrap()),
+            Home::Rolled(directory) => {
+                Box::new(Settled(SledLog::open(directory.path(), Roll::unannounced(TINY)).unwrap()))
+            }
+            Home::Sled(directory) => Box::new(SledLog::open(directory.path(), Roll::unannounced(Roll::AT)).unwrap()),
         }
     }
 
@@ -107,6 +143,10 @@ fn reopening_gives_the_same_records_and_goes_on() {
             }
         }
         assert_eq!(home.open().1, all, "{}", home.name());
+        if let Home::Rolled(directory) = &home {
+            let sealed = std::fs::read_dir(directory.path().join("sealed")).unwrap().count();
+            assert!(sealed > 4, "only {sealed} sealed files");
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use dunghen_engine::log::{MemoryLog, genesis};
 use dunghen_engine::rules::{Publication, RESOLVED, Rulebook, definition};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{
-    FormAnswer, FormFigures, FormKey, FormQuery, GroupKey, ListQuery, Moment, Page, RatesAnswer, RatesQuery, Row, Views,
+    FormAnswer, FormFigures, FormKey, FormQuery, GroupKey, ListQuery, Moment, Page, RatesAnswer, RatesQuery, Register,
+    Row,
 };
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
 use scenario::{Answer, Answers, Integers, Look, Question, Scenario, shuffled};
@@ -130,7 +131,7 @@ struct Folded {
     dossiers: BTreeMap<Code, Dossier>,
     position: u64,
     rules: Rulebook,
-    views: Views,
+    views: Register,
 }
 
 impl Folded {
@@ -140,7 +141,7 @@ impl Folded {
             dossiers: BTreeMap::new(),
             position: 0,
             rules: Rulebook::new(Zone::VIETNAM),
-            views: Views::new(Zone::VIETNAM),
+            views: Register::new(Zone::VIETNAM),
         }
     }
 
@@ -156,7 +157,7 @@ impl Folded {
 
 impl Answers for Folded {
     fn load(&mut self, home: Zone, rules: &[Publication], statements: &[Statement]) -> Result<(), String> {
-        *self = Folded { rules: Rulebook::new(home), views: Views::new(home), ..Folded::new(self.lates) };
+        *self = Folded { rules: Rulebook::new(home), views: Register::new(home), ..Folded::new(self.lates) };
         for publication in rules {
             self.rules.publish(publication.clone(), None).map_err(|e| e.to_string())?;
         }

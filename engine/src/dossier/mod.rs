@@ -14,7 +14,7 @@ pub use decide::{
     Violation, ViolationKind, check, decide, late_event_id, next_miss, overdue,
 };
 pub use event::{ApplicantKind, Command, Event, EventType, Flag, Flags, Outcome, Reckoned, Restated, Statement};
-pub use state::{Act, Correction, Dossier, Entry, Keys, fingerprint};
+pub use state::{Act, Correction, Dossier, Entry, Keys, Pin, fingerprint};
 pub use timeline::{Comparison, End, EndKind, Letter, Promise, SupplementRequest, Timeline, Wait};
 
 pub use crate::rules::Code;

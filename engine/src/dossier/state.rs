@@ -118,6 +118,15 @@ pub struct Entry {
     pub act: Act,
 }
 
+impl Entry {
+    /// An entry of which only what a fold reads is known: where it stands, when it happened and what it does.
+    #[must_use]
+    pub fn told(position: u64, occurred_at: Timestamp, act: Act) -> Entry {
+        let (recorded_at, event_id, flags) = (occurred_at, Uuid::nil(), Flags::default());
+        Entry { position, recorded_at, occurred_at, event_id, fingerprint: 0, flags, act }
+    }
+}
+
 /// What a recorded correction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Correction {
@@ -151,6 +160,9 @@ struct Reception {
     pinned: Arc<Pinned>,
     reckons: bool,
 }
+
+/// Finds the rules for a unit and a procedure, received at a moment and recorded at a position.
+pub type Pin<'a> = dyn FnMut(&str, Option<&str>, Timestamp, u64) -> Arc<Pinned> + 'a;
 
 /// All that is known of one dossier, in the order of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,8 +204,28 @@ impl Dossier {
         }
     }
 
+    /// A dossier of which nothing was corrected, by what it did: `entries` may lack what only a repeated event asks for.
+    #[must_use]
+    pub fn told(
+        code: Code,
+        (keys, pinned): (Keys, Arc<Pinned>),
+        entries: Vec<Entry>,
+        (reckons, reckoned): (bool, Vec<u64>),
+        flags: Flags,
+    ) -> Dossier {
+        Dossier { keys, entries, pinned, reckons, reckoned, flags, ..Dossier::new(code) }
+    }
+
     /// Adds a recorded event. Infallible: what the log holds happened.
     pub fn evolve(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Rulebook) {
+        self.evolve_by(event, reckoned, entry, &mut |unit, procedure, received, position| {
+            rules.pin(unit, procedure, received, position)
+        });
+    }
+
+    /// The same, by whatever finds the rules for a unit and a procedure that are received at a moment and recorded at a
+    /// position.
+    pub fn evolve_by(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Pin<'_>) {
         self.flags = self.flags | entry.flags;
         self.entries.push(entry);
         let told = match event {
@@ -249,7 +281,7 @@ impl Dossier {
         reckoned: Reckoned,
         received: Timestamp,
         [position, counts_at]: [u64; 2],
-        rules: &mut Rulebook,
+        rules: &mut Pin<'_>,
     ) {
         if let Event::Received { unit, procedure, field, channel, due, .. } = event {
             let keys = Keys {
@@ -258,7 +290,7 @@ impl Dossier {
                 field: field.clone(),
                 channel: channel.clone(),
             };
-            let pinned = rules.pin(unit, procedure.as_deref(), received, counts_at);
+            let pinned = rules(unit, procedure.as_deref(), received, counts_at);
             let reckons = due.is_none() && reckoned.due.is_some();
             let reception = Reception { position, keys, pinned, reckons };
             if self.corrections.is_empty() {
@@ -341,6 +373,12 @@ impl Dossier {
             }
         }
         Cow::Owned(standing)
+    }
+
+    /// Where answers were told whose dues were reckoned, by position.
+    #[must_use]
+    pub fn reckoned(&self) -> &[u64] {
+        &self.reckoned
     }
 
     /// How many events it has: its version.

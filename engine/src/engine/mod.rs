@@ -4,31 +4,42 @@
 //! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
 //! effect in every later query.
 
+mod commit;
+mod dossiers;
+mod history;
+mod snapshot;
 mod targets;
 mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
-use crate::log::{EventLog, Log, LogError, SledLog};
+use crate::log::{EventLog, Log, LogError, Roll};
 use crate::record::{Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationPage, ObligationQuery, Page, RatesAnswer,
-    RatesQuery, Slip, Views, obligations, slip, unit_within,
+    Codes, FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery,
+    Page, RatesAnswer, RatesQuery, Register, Row, Slip, Views, obligations, slip, unit_within,
 };
+use commit::{Committer, mark, poison};
+use snapshot::{Keeper, Mark, Snapshots};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 use uuid::Uuid;
-use writer::{Job, Work, Writer};
+use writer::{Job, Replay, Work, Writer};
 
 /// How many events may wait for the writer before more are refused with `OVERLOADED`.
 const QUEUE_EVENTS: usize = 20_000;
+/// How many dossiers are kept whole if nobody says otherwise: some 30 MB of them.
+const DOSSIERS_AT_HAND: usize = 1 << 16;
+/// After how many records a snapshot is written if nobody says otherwise: so many are replayed in a few seconds.
+const SNAPSHOT_EVERY: u64 = 1_000_000;
 /// How many events one batch may hold.
 pub const BATCH_EVENTS: usize = 10_000;
 
@@ -146,6 +157,13 @@ pub struct Options {
     pub accept_clock: bool,
     /// The sets of rules that are known, the newest last: a new directory begins with that, an existing one names its own.
     pub rule_sets: Vec<RuleSet>,
+    /// At about how many bytes the log goes on in a new part: [`Roll::AT`] but for tests.
+    pub roll_at: u64,
+    /// How many dossiers touched lately are kept whole in memory; up to twice as many. The others are found again, which
+    /// takes an event of theirs some microseconds, or the reading of a few records.
+    pub dossiers_at_hand: usize,
+    /// After how many records a snapshot is written, from which the next start goes on. A log with fewer is read whole.
+    pub snapshot_every: u64,
 }
 
 impl Options {
@@ -159,6 +177,9 @@ impl Options {
             clock: Arc::new(SystemClock),
             accept_clock: false,
             rule_sets: Vec::new(),
+            roll_at: Roll::AT,
+            dossiers_at_hand: DOSSIERS_AT_HAND,
+            snapshot_every: SNAPSHOT_EVERY,
         }
     }
 }
@@ -254,10 +275,15 @@ pub struct PromiseDetail {
 /// What readers and the writer share.
 pub(crate) struct Shared {
     pub(crate) log: Log,
-    pub(crate) views: RwLock<Views>,
+    /// All dossiers, as they are now.
+    published: RwLock<Views>,
+    /// From codes to rows.
+    pub(crate) codes: Codes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) home: Zone,
     pub(crate) queued: AtomicUsize,
+    /// Whether the engine is being closed.
+    closing: AtomicBool,
     listeners: RwLock<Vec<Listener>>,
     health: Mutex<Health>,
 }
@@ -281,18 +307,101 @@ impl Shared {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn views(&self) -> RwLockReadGuard<'_, Views> {
-        // Rows are replaced whole and the position last, so a poisoned lock holds no half-made row; the panic that
-        // poisoned it has stopped the writer, which health reports.
-        self.views.read().unwrap_or_else(PoisonError::into_inner)
+    fn published(&self) -> RwLockReadGuard<'_, Views> {
+        // The views are replaced whole, so a poisoned lock holds none that are half made.
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// All dossiers as they are now; what is asked of them holds up nobody.
+    pub(crate) fn views(&self) -> Views {
+        self.published().clone()
+    }
+
+    /// How many records are durable and in every answer.
+    pub(crate) fn position(&self) -> u64 {
+        self.published().position()
+    }
+
+    /// How many rows readers know.
+    pub(crate) fn rows(&self) -> usize {
+        self.published().len()
+    }
+
+    /// Shows readers the register as it is.
+    pub(crate) fn publish(&self, register: &Register) {
+        let views = Views::clone(register);
+        let before = std::mem::replace(&mut *self.published.write().unwrap_or_else(PoisonError::into_inner), views);
+        // What only they held is given back without the lock.
+        drop(before);
+    }
+
+    /// Why no event is accepted any more.
+    pub(crate) fn failed(&self) -> Option<String> {
+        match &*self.health() {
+            Health::Serving => None,
+            Health::NotServing(why) => Some(why.clone()),
+        }
+    }
+}
+
+/// Begins with the newest snapshot, if there is one that fits the log.
+fn resume(
+    writer: &mut Writer,
+    log: &Log,
+    snapshots: Option<&mut Snapshots>,
+    home: Zone,
+) -> Result<Option<(Register, Mark)>, OpenError> {
+    let Some(snapshots) = snapshots else { return Ok(None) };
+    let Some(found) = snapshots.find() else { return Ok(None) };
+    let mark = found.mark;
+    if !log.begin_at(mark.position, mark.digest)? {
+        tracing::info!("the snapshot does not fit the log: the log is replayed from its beginning");
+        return Ok(None);
+    }
+    // On a copy: if the snapshot turns out damaged, nothing of it may stay.
+    let mut resumed = writer.afresh();
+    for position in &found.rules {
+        let bytes = log.get(*position)?;
+        let logged = Logged::decode(*position, &bytes);
+        match logged.map_err(|e| LogError::Damaged { position: *position, what: e.what })? {
+            Logged::Rule(record) => resumed.know(&record)?,
+            Logged::Event(_) => return Ok(forget(log)),
+        }
+    }
+    match snapshots.load(found, home, &resumed.rules()) {
+        Some(register) => {
+            resumed.resume(&register, mark.recorded_at);
+            *writer = resumed;
+            Ok(Some((register, mark)))
+        }
+        None => Ok(forget(log)),
+    }
+}
+
+/// Lets the log be read from its beginning after all.
+fn forget<T>(log: &Log) -> Option<T> {
+    log.begin_anew();
+    None
+}
+
+/// Reads what a snapshot spared start-up the reading of. Damage there ends the recording of events, as it would have at the
+/// start.
+fn check_the_rest(shared: Arc<Shared>, mark: Mark) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("dunghen-check".to_owned()).spawn(move || {
+        let stop = || shared.closing.load(Ordering::Acquire);
+        if let Err(e) = shared.log.check(mark.position, mark.digest, stop) {
+            poison(&shared, &e.to_string());
+        }
+    })
 }
 
 /// An open data directory: takes events, answers questions.
 pub struct Engine {
     shared: Arc<Shared>,
     jobs: Mutex<Option<Sender<Job>>>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// The writer, and what checks the log behind a snapshot.
+    threads: Mutex<(Option<JoinHandle<()>>, Option<JoinHandle<()>>)>,
+    resumed_from: u64,
     _directory: Option<Directory>,
 }
 
@@ -308,7 +417,7 @@ impl Engine {
         };
         let new = (options.purpose == Purpose::Write).then_some(new);
         let directory = Directory::open(path, options.zone, new)?;
-        let home: Box<dyn EventLog> = Box::new(SledLog::open(directory.path())?);
+        let home: Box<dyn EventLog> = Box::new(directory.open_log(options.roll_at)?);
         let (genesis, zone) = (directory.genesis(), directory.zone());
         let began_with = directory.rules().map(str::to_owned);
         Engine::start(home, genesis, zone, options, began_with, Some(directory))
@@ -347,36 +456,68 @@ impl Engine {
                 rules.publish(publication.clone(), None)?;
             }
         }
-        let mut writer = Writer::new(rules);
-        let log = Log::open(home, genesis, |position, bytes| {
-            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            writer.replay(&logged).map_err(|what| LogError::Damaged { position, what })
-        })?;
-        let guard = Guard::new(&*options.clock);
-        let now = options.clock.now();
-        let recorded = writer.last_recorded();
-        let behind = recorded.since(now) > TOLERATED_DRIFT_MS && log.length() > 0;
-        if options.purpose == Purpose::Write && behind && !options.accept_clock {
-            return Err(OpenError::ClockBehind { now, recorded });
-        }
-        let mut views = Views::new(zone);
-        views.set_rules(writer.rules());
-        writer.publish_all(&mut views, log.length());
+        let mut writer = Writer::new(rules, options.dossiers_at_hand);
+        let log = Log::unread(home, genesis);
+        let mut snapshots = directory.as_ref().map(|directory| Snapshots::new(directory.path(), genesis));
+        let (register, unchecked) = match resume(&mut writer, &log, snapshots.as_mut(), zone)? {
+            Some((register, mark)) => (register, Some(mark)),
+            None => {
+                let mut register = Register::new(zone);
+                register.set_rules(writer.rules());
+                (register, None)
+            }
+        };
         let shared = Arc::new(Shared {
             log,
-            views: RwLock::new(views),
+            published: RwLock::new(Views::clone(&register)),
+            codes: register.codes(),
             clock: options.clock,
             home: zone,
             queued: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
             listeners: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
+        let mut replay = Replay::into(register);
+        shared.log.walk(|position, bytes| {
+            let logged = Logged::decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+            writer.replay(&logged, &mut replay, &shared)
+        })?;
+        let register = writer.replayed(replay, &shared);
+        if let Some(snapshots) = &mut snapshots
+            && shared.log.length() >= snapshots.position().saturating_add(options.snapshot_every)
+        {
+            // Also where only questions are asked: the next is not to wait as long.
+            let saved = shared.log.close().map_err(|e| e.to_string()).and_then(|()| {
+                snapshots.save(&register, mark(&shared, writer.last_recorded())).map_err(|e| e.to_string())
+            });
+            if let Err(e) = saved {
+                tracing::warn!("no snapshot: {e}");
+            }
+        }
+        let guard = Guard::new(&*shared.clock);
+        let now = shared.clock.now();
+        let recorded = writer.last_recorded();
+        let behind = recorded.since(now) > TOLERATED_DRIFT_MS && shared.log.length() > 0;
+        if options.purpose == Purpose::Write && behind && !options.accept_clock {
+            return Err(OpenError::ClockBehind { now, recorded });
+        }
         let (mut jobs, mut thread) = (None, None);
         if options.purpose == Purpose::Write {
             let (sender, receiver): (Sender<Job>, Receiver<Job>) = channel();
+            let keeper = match snapshots {
+                Some(snapshots) => {
+                    let shared = Arc::clone(&shared);
+                    let before_each = move || shared.log.close();
+                    Some(Keeper::start(snapshots, options.snapshot_every, before_each).map_err(OpenError::Thread)?)
+                }
+                None => None,
+            };
             let shared = Arc::clone(&shared);
             let run = move || {
-                let ran = catch_unwind(AssertUnwindSafe(|| writer::run(writer, &shared, guard, &receiver)));
+                let committer = Committer::new(register, keeper, recorded);
+                let run = || writer::run(writer, &shared, committer, guard, &receiver);
+                let ran = catch_unwind(AssertUnwindSafe(run));
                 if ran.is_err() {
                     shared.set_health(Health::NotServing("the writer stopped with a defect; restart".to_owned()));
                 }
@@ -387,7 +528,13 @@ impl Engine {
         } else {
             shared.set_health(Health::NotServing("opened to read only".to_owned()));
         }
-        Ok(Engine { shared, jobs: Mutex::new(jobs), thread: Mutex::new(thread), _directory: directory })
+        let checking = match unchecked.filter(|_| options.purpose == Purpose::Write) {
+            Some(mark) => Some(check_the_rest(Arc::clone(&shared), mark).map_err(OpenError::Thread)?),
+            None => None,
+        };
+        let threads = Mutex::new((thread, checking));
+        let resumed_from = unchecked.map_or(0, |mark| mark.position);
+        Ok(Engine { shared, jobs: Mutex::new(jobs), threads, resumed_from, _directory: directory })
     }
 
     /// Queues a batch; `reply` is called once, from the writer's thread, after durability or on refusal.
@@ -466,7 +613,7 @@ impl Engine {
     /// The rules as they are now.
     #[must_use]
     pub fn rules(&self) -> Arc<Rulebook> {
-        Arc::clone(self.shared.views().rules())
+        Arc::clone(self.shared.published().rules())
     }
 
     /// A definition of rates by its id, the published one in force now before the built-in one.
@@ -487,6 +634,12 @@ impl Engine {
         self.shared.clock.now()
     }
 
+    /// The position of the snapshot from which start-up went on; 0 if it read the whole log.
+    #[must_use]
+    pub fn resumed_from(&self) -> u64 {
+        self.resumed_from
+    }
+
     /// The zone of the data directory.
     #[must_use]
     pub fn zone(&self) -> Zone {
@@ -496,7 +649,7 @@ impl Engine {
     /// The number of records that every later answer has folded.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.shared.views().position()
+        self.shared.position()
     }
 
     /// Calls `listener` with the position after each group from now on, from the writer's thread: it must be quick.
@@ -509,16 +662,10 @@ impl Engine {
     /// # Errors
     /// [`LogError`] if a letter cannot be read.
     pub fn obligations(&self, query: &ObligationQuery) -> Result<ObligationPage, LogError> {
-        let (mut page, told_at, rules) = {
-            let views = self.shared.views();
-            let page = views.obligations(query);
-            let told_at: Vec<Option<u64>> = page
-                .items
-                .iter()
-                .map(|item| Some(views.row(&item.dossier)?.dossier.told_at(item.obligation.answered_by?)))
-                .collect();
-            (page, told_at, Arc::clone(views.rules()))
-        };
+        let views = self.shared.views();
+        let mut page = views.obligations(query);
+        let told_at = page.items.iter().map(|item| self.told_at(&views, item)).collect::<Result<Vec<_>, LogError>>()?;
+        let rules = Arc::clone(views.rules());
         for (item, position) in page.items.iter_mut().zip(told_at) {
             let Some(position) = position else { continue };
             let event = match self.read(position)?.statement.event {
@@ -532,6 +679,29 @@ impl Engine {
             }
         }
         Ok(page)
+    }
+
+    /// Where the letter of an obligation was told as it stands.
+    fn told_at(&self, views: &Views, item: &ObligationItem) -> Result<Option<u64>, LogError> {
+        let Some(position) = item.obligation.answered_by else { return Ok(None) };
+        match self.shared.codes.find_known(views, &item.dossier) {
+            Some(row) if views.is_corrected(row) => {
+                let known = self.history(views, row, &item.dossier)?;
+                Ok(Some(known.map_or(position, |(dossier, _)| dossier.told_at(position))))
+            }
+            _ => Ok(Some(position)),
+        }
+    }
+
+    /// The dossier of a row and its records, as of these views.
+    fn history(&self, views: &Views, row: u32, code: &Code) -> Result<Option<(Dossier, Vec<Record>)>, LogError> {
+        let Some(last) = views.last_record(row) else { return Ok(None) };
+        let records = history::records(&self.shared.log, last)?;
+        let rules = Arc::clone(views.rules());
+        let dossier = history::dossier(code, &records, &mut |unit, procedure, received, position| {
+            Arc::new(rules.look_up(unit, procedure, received, position))
+        });
+        Ok(Some((dossier, records)))
     }
 
     /// Answers a question about rates.
@@ -557,11 +727,11 @@ impl Engine {
     /// # Errors
     /// [`LogError`] if its history cannot be read.
     pub fn detail(&self, code: &str, as_of: Moment) -> Result<Option<Detail>, LogError> {
-        let (row, position) = {
-            let views = self.shared.views();
-            let Some(row) = views.row(code) else { return Ok(None) };
-            (row.clone(), views.position())
-        };
+        let views = self.shared.views();
+        let Some(row) = self.shared.codes.find(&views, code) else { return Ok(None) };
+        let Some((dossier, history)) = self.history(&views, row, &Code::from(code))? else { return Ok(None) };
+        let row = Row::new(Arc::new(dossier), &self.shared.home);
+        let position = views.position();
         let as_of = match as_of {
             Moment::Instant(t) => t,
             Moment::Date(d) => self.shared.home.last_tick(d),
@@ -572,8 +742,6 @@ impl Engine {
         let by_date = by_date.as_ref();
         let missed_at_instant = |i: usize| by_instant.as_ref()?.promises.get(i)?.missed.filter(|m| *m <= as_of);
         let current = by_date.and_then(|t| t.current(as_of));
-        let history =
-            row.dossier.entries.iter().map(|e| self.read(e.position)).collect::<Result<Vec<Record>, LogError>>()?;
         let slip = slip(&row.dossier, &history, home, as_of);
         let held_by = |missed: Option<Timestamp>| missed.and_then(|t| slip.holder_at(t)).cloned();
         let promises = by_date.into_iter().flat_map(|t| t.promises.iter().enumerate());
@@ -605,8 +773,7 @@ impl Engine {
     }
 
     fn read(&self, position: u64) -> Result<Record, LogError> {
-        let bytes = self.shared.log.get(position)?;
-        Record::decode(position, &bytes).map_err(|e| LogError::Damaged { position, what: e.what })
+        history::read(&self.shared.log, position)
     }
 
     /// The records that pass the filter, up to the head as it was when this was called.
@@ -616,10 +783,16 @@ impl Engine {
         let today = self.shared.home.date(self.now());
         let merged = filter.unit.as_ref().map(|unit| self.rules().merged_into(unit, today)).unwrap_or_default();
         if let Some(code) = filter.dossier.clone() {
-            let positions: Vec<u64> = self.shared.views().row(&code).map_or_else(Vec::new, |row| {
-                row.dossier.entries.iter().map(|e| e.position).filter(|p| (filter.from..to).contains(p)).collect()
-            });
-            let records = positions.into_iter().map(|p| self.read(p).map(Logged::Event));
+            let views = self.shared.views();
+            let last = self.shared.codes.find(&views, &code).and_then(|row| views.last_record(row));
+            let records = last.map_or_else(|| Ok(Vec::new()), |last| history::records(&self.shared.log, last));
+            let records = match records {
+                Ok(records) => records,
+                Err(e) => return Box::new(std::iter::once(Err(e))),
+            };
+            let range = filter.from..to;
+            let records = records.into_iter().filter(move |r| range.contains(&r.position));
+            let records = records.map(|record| Ok(Logged::Event(record)));
             return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))));
         }
         let records = self
@@ -644,11 +817,11 @@ impl Engine {
         let statement = &record.statement;
         (filter.types.is_empty() || filter.types.contains(&statement.event.event_type()))
             && filter.unit.as_ref().is_none_or(|prefix| {
-                let views = self.shared.views();
-                let unit = views.row(&statement.dossier).and_then(|row| row.dossier.keys.unit.clone());
+                let views = self.shared.published();
+                let row = self.shared.codes.find_known(&views, &statement.dossier);
                 let within =
-                    |unit: Code| unit_within(&unit, prefix) || merged.iter().any(|member| unit_within(&unit, member));
-                unit.is_some_and(within)
+                    |unit: &Code| unit_within(unit, prefix) || merged.iter().any(|member| unit_within(unit, member));
+                row.and_then(|row| views.unit_of(row)).is_some_and(within)
             })
     }
 
@@ -658,9 +831,11 @@ impl Engine {
     /// What the disk says.
     pub fn close(&self) -> Result<(), LogError> {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.closing.store(true, Ordering::Release);
+        let (thread, checking) = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let checked = checking.is_none_or(|checking| checking.join().is_ok());
         let Some(thread) = thread else { return Ok(()) };
-        if thread.join().is_err() {
+        if thread.join().is_err() || !checked {
             return Err(LogError::Unavailable("the writer had stopped with a defect".to_owned()));
         }
         if let Health::NotServing(why) = self.health() {

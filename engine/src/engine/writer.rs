@@ -1,22 +1,23 @@
-//! The one writer: decides, appends, folds, answers. Also the alarm clock that writes `Late`.
+//! The one writer: decides, folds, and hands what it decided on to be made durable ([`super::commit`]). Also the alarm
+//! clock that writes `Late`.
 //!
-//! The write model holds every dossier; an event changes it before it is durable, which is safe because nobody but the
-//! writer sees it, and because an append that fails poisons the writer: it answers nothing more until the log is opened
-//! anew.
+//! An event changes the write model before it is durable, which is safe because nobody but the writer sees it, and because
+//! an append that fails poisons the writer: it answers nothing more until the log is opened anew.
 
-use super::{Batch, Health, Mode, Published, Receipt, Refused, Shared};
+use super::commit::{Committer, Staged, poison};
+use super::dossiers::{Dossiers, Remembered};
+use super::{Batch, Mode, Published, Receipt, Refused, Shared};
 use crate::clock::Guard;
-use crate::dossier::{
-    Code, Command, Decision, Dossier, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue,
-};
+use crate::dossier::{Code, Command, Decision, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue};
+use crate::log::LogError;
 use crate::record::{Logged, Record, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
-use crate::views::{Row, Views};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use crate::views::{Register, Row, Views};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -27,8 +28,11 @@ const GROUP_LATES: usize = 1024;
 /// How long the writer sleeps at most before it looks at the clock: `Late` is to be written within a second.
 const NAP: Duration = Duration::from_millis(200);
 
-/// A result for each event of a batch, or why there is none.
-pub(super) type Answer = Result<Vec<Result<Receipt, Rejection>>, Refused>;
+/// A result for each event of a batch.
+type Results = Vec<Result<Receipt, Rejection>>;
+
+/// The same, or why there is none.
+pub(super) type Answer = Result<Results, Refused>;
 
 /// Something on its way, and how many places it takes in the queue.
 pub(super) struct Job {
@@ -45,14 +49,14 @@ pub(super) enum Work {
 }
 
 /// What was decided, on its way to durability.
-enum Decided {
-    Recorded(Vec<Result<Receipt, Rejection>>, Box<dyn FnOnce(Answer) + Send>),
+pub(super) enum Decided {
+    Recorded(Results, Box<dyn FnOnce(Answer) + Send>),
     Published(Vec<Published>, Box<dyn FnOnce(Result<Vec<Published>, Refused>) + Send>),
 }
 
 impl Decided {
     /// Answers; with `why` if it is not durable.
-    fn answer(self, why: Option<&str>) {
+    pub(super) fn answer(self, why: Option<&str>) {
         let failed = |why: &str| Refused::Unavailable(why.to_owned());
         match self {
             Decided::Recorded(results, reply) => reply(why.map_or(Ok(results), |why| Err(failed(why)))),
@@ -61,20 +65,21 @@ impl Decided {
     }
 }
 
-/// A dossier of the write model, with the alarm of its next promise to pass.
-struct Slot {
-    dossier: Arc<Dossier>,
-    alarm: Option<Timestamp>,
-}
-
 /// The write model.
 pub(super) struct Writer {
     home: Zone,
     rules: Rulebook,
     /// The same for readers.
     shared_rules: Arc<Rulebook>,
-    slots: HashMap<Code, Slot>,
-    alarms: BTreeSet<(Timestamp, Code)>,
+    dossiers: Dossiers,
+    /// When the next promise of a row passes.
+    alarms: BTreeSet<(Timestamp, u32)>,
+    /// The number of the next row.
+    rows: u32,
+    /// The codes of the newest rows, which the views may not have yet.
+    newest: VecDeque<Code>,
+    /// The position of the next record.
+    next: u64,
     last_recorded: Timestamp,
 }
 
@@ -95,21 +100,42 @@ struct Group {
     now: Timestamp,
     first: u64,
     records: Vec<Vec<u8>>,
-    touched: HashSet<Code>,
+    /// The dossiers that its records are of, each once.
+    touched: Vec<Code>,
+    /// What became of their rows.
+    rows: Vec<(Option<u32>, Row)>,
     /// Whether rules are among them.
     rules: bool,
 }
 
+impl Group {
+    fn new(now: Timestamp, first: u64) -> Group {
+        Group { now, first, records: Vec::new(), touched: Vec::new(), rows: Vec::new(), rules: false }
+    }
+
+    fn position(&self) -> u64 {
+        self.first + self.records.len() as u64
+    }
+}
+
 impl Writer {
-    pub(super) fn new(rules: Rulebook) -> Writer {
+    pub(super) fn new(rules: Rulebook, dossiers_at_hand: usize) -> Writer {
         Writer {
             home: *rules.home(),
             shared_rules: Arc::new(rules.clone()),
             rules,
-            slots: HashMap::new(),
+            dossiers: Dossiers::new(dossiers_at_hand),
             alarms: BTreeSet::new(),
+            rows: 0,
+            newest: VecDeque::new(),
+            next: 0,
             last_recorded: Timestamp::MIN,
         }
+    }
+
+    /// A writer that knows the same rules that are built in, and nothing else; this one must not know more.
+    pub(super) fn afresh(&self) -> Writer {
+        Writer::new(self.rules.clone(), self.dossiers.generation())
     }
 
     /// The rules as they are now.
@@ -121,15 +147,40 @@ impl Writer {
         self.last_recorded
     }
 
-    /// Takes in a record of the log at start-up, and checks what only a whole log can show.
-    pub(super) fn replay(&mut self, logged: &Logged) -> Result<(), String> {
+    /// Takes over the state of a snapshot: what is to ring, and where the log goes on.
+    pub(super) fn resume(&mut self, views: &Views, recorded_at: Timestamp) {
+        self.alarms = views.alarms().collect();
+        self.rows = u32::try_from(views.len()).unwrap_or(u32::MAX);
+        self.next = views.position();
+        self.last_recorded = recorded_at;
+    }
+
+    /// Takes in a rule that a snapshot names.
+    pub(super) fn know(&mut self, record: &RuleRecord) -> Result<(), LogError> {
+        let damaged = |what| LogError::Damaged { position: record.position, what };
+        self.replay_rule(record).map_err(damaged)?;
+        self.shared_rules = Arc::new(self.rules.clone());
+        Ok(())
+    }
+
+    /// Takes in a record of the log at start-up, and checks what only a whole log can show. Rows are applied from time to
+    /// time, so that memory is bounded.
+    pub(super) fn replay(&mut self, logged: &Logged, group: &mut Replay, shared: &Shared) -> Result<(), LogError> {
+        let position = logged.position();
+        let damaged = |what: String| LogError::Damaged { position, what };
         if logged.recorded_at() < self.last_recorded {
-            return Err(format!("recorded at {}, before the record before it", logged.recorded_at()));
+            return Err(damaged(format!("recorded at {}, before the record before it", logged.recorded_at())));
         }
         match logged {
-            Logged::Event(record) => self.replay_event(record),
-            Logged::Rule(record) => self.replay_rule(record),
+            Logged::Event(record) => self.replay_event(record, group, shared)?,
+            Logged::Rule(record) => self.replay_rule(record).map_err(damaged)?,
         }
+        self.last_recorded = logged.recorded_at();
+        self.next = position + 1;
+        if group.touched.len() >= REPLAYED_AT_ONCE {
+            self.apply_replayed(group, shared);
+        }
+        Ok(())
     }
 
     fn replay_rule(&mut self, record: &RuleRecord) -> Result<(), String> {
@@ -140,74 +191,111 @@ impl Writer {
             return Err(format!("version {version} of {} follows version {number}", publication.code));
         }
         self.rules.publish(publication.clone(), Some(*position)).map_err(|why| why.to_string())?;
-        self.last_recorded = record.recorded_at;
         Ok(())
     }
 
-    fn replay_event(&mut self, record: &Record) -> Result<(), String> {
-        let dossier = self.slots.get(&record.statement.dossier).map(|s| &s.dossier);
-        let (version, previous) = dossier.map_or((0, None), |d| (d.version(), d.last_position()));
-        if record.dossier_version != version + 1 || record.previous != previous {
-            return Err(format!(
-                "version {} of {} follows version {version}: its history has a gap",
-                record.dossier_version, record.statement.dossier
-            ));
+    fn replay_event(&mut self, record: &Record, replay: &mut Replay, shared: &Shared) -> Result<(), LogError> {
+        let code = &record.statement.dossier;
+        let slot = self.dossiers.find(code, shared, &mut self.rules)?;
+        if let Some(slot) = slot {
+            slot.complete_for_event(&record.statement.event, shared, &mut self.rules)?;
         }
-        self.last_recorded = record.recorded_at;
+        let dossier = self.dossiers.known(code).map(|slot| &slot.dossier);
+        let (version, previous) = dossier.map_or((0, None), |d| (d.version(), d.last_position()));
+        if version.checked_add(1) != Some(record.dossier_version) || record.previous != previous {
+            let what = format!(
+                "version {} of {code} follows version {version}: its history has a gap",
+                record.dossier_version
+            );
+            return Err(LogError::Damaged { position: record.position, what });
+        }
         let proposal = Proposal {
             statement: record.statement.clone(),
             reckoned: record.reckoned,
             flags: record.flags,
             fingerprint: fingerprint(&record.statement),
         };
-        self.evolve(&proposal, record.position, record.recorded_at);
+        self.evolve(&proposal, record.position, record.recorded_at, &mut replay.touched);
         Ok(())
     }
 
-    /// Folds every dossier into fresh views and sets the alarms, once, after the replay.
-    pub(super) fn publish_all(&mut self, views: &mut Views, position: u64) {
-        self.shared_rules = Arc::new(self.rules.clone());
-        views.set_rules(self.rules());
-        let mut codes: Vec<Code> = self.slots.keys().cloned().collect();
-        codes.sort();
-        let rows = codes.into_iter().filter_map(|code| self.refold(&code)).collect();
-        views.apply(position, rows);
+    /// Brings the rows of what was replayed into the register.
+    pub(super) fn apply_replayed(&mut self, replay: &mut Replay, shared: &Shared) {
+        for code in replay.touched.drain(..) {
+            if let Some((number, row)) = self.refold(&code) {
+                replay.register.put(number, &row);
+            }
+        }
+        replay.register.move_on(self.next);
+        shared.publish(&replay.register);
+        self.forget(shared);
     }
 
-    fn evolve(&mut self, proposal: &Proposal, position: u64, recorded_at: Timestamp) -> u32 {
+    /// Ends the replay.
+    pub(super) fn replayed(&mut self, mut replay: Replay, shared: &Shared) -> Register {
+        self.shared_rules = Arc::new(self.rules.clone());
+        replay.register.set_rules(self.rules());
+        self.apply_replayed(&mut replay, shared);
+        replay.register
+    }
+
+    fn evolve(&mut self, proposal: &Proposal, position: u64, recorded_at: Timestamp, touched: &mut Vec<Code>) -> u32 {
         let statement = &proposal.statement;
         let entry = proposal.entry(position, recorded_at);
-        let slot = self
-            .slots
-            .entry(statement.dossier.clone())
-            .or_insert_with(|| Slot { dossier: Arc::new(Dossier::new(statement.dossier.clone())), alarm: None });
+        let slot = self.dossiers.begin(&statement.dossier);
+        if !std::mem::replace(&mut slot.touched, true) {
+            touched.push(Arc::clone(&statement.dossier));
+        }
         let dossier = Arc::make_mut(&mut slot.dossier);
         dossier.evolve(&statement.event, proposal.reckoned, entry, &mut self.rules);
         dossier.version()
     }
 
-    /// The row of a dossier as it stands, and its alarm set anew.
-    fn refold(&mut self, code: &Code) -> Option<Row> {
-        let slot = self.slots.get_mut(code)?;
+    /// The row of a dossier as it stands, with its number if it has one already, and its alarm set anew.
+    fn refold(&mut self, code: &Code) -> Option<(Option<u32>, Row)> {
+        let slot = self.dossiers.known(code)?;
+        slot.touched = false;
         let row = Row::new(Arc::clone(&slot.dossier), &self.home);
         let alarm = row.by_instant.as_ref().and_then(|timeline| next_miss(&slot.dossier, timeline));
+        let number = slot.row;
+        let at = number.unwrap_or_else(|| {
+            self.newest.push_back(Arc::clone(code));
+            self.rows += 1;
+            self.rows - 1
+        });
+        slot.row = Some(at);
         if alarm != slot.alarm {
             if let Some(t) = slot.alarm {
-                self.alarms.remove(&(t, code.clone()));
+                self.alarms.remove(&(t, at));
             }
             if let Some(t) = alarm {
-                self.alarms.insert((t, code.clone()));
+                self.alarms.insert((t, at));
             }
             slot.alarm = alarm;
         }
-        Some(row)
+        Some((number, row))
+    }
+
+    /// Forgets the codes of rows that the views have by now, and dossiers that were not touched for long.
+    fn forget(&mut self, shared: &Shared) {
+        let known = shared.rows();
+        while self.rows as usize - self.newest.len() < known && self.newest.pop_front().is_some() {}
+        self.dossiers.age(self.next, shared.position());
+    }
+
+    fn code_of(&self, row: u32, shared: &Shared) -> Option<Code> {
+        let first = self.rows as usize - self.newest.len();
+        match (row as usize).checked_sub(first) {
+            Some(at) => self.newest.get(at).cloned(),
+            None => shared.views().code_of(row),
+        }
     }
 
     fn stage(&mut self, group: &mut Group, proposal: &Proposal, author: &Code) -> Receipt {
-        let position = group.first + group.records.len() as u64;
+        let position = group.position();
         let code = &proposal.statement.dossier;
-        let previous = self.slots.get(code).and_then(|s| s.dossier.last_position());
-        let dossier_version = self.evolve(proposal, position, group.now);
+        let previous = self.dossiers.known(code).and_then(|s| s.dossier.last_position());
+        let dossier_version = self.evolve(proposal, position, group.now, &mut group.touched);
         let record = Record {
             position,
             recorded_at: group.now,
@@ -219,7 +307,6 @@ impl Writer {
             statement: proposal.statement.clone(),
         };
         group.records.push(record.encode());
-        group.touched.insert(code.clone());
         Receipt {
             event_id: proposal.statement.event_id,
             position,
@@ -230,9 +317,34 @@ impl Writer {
         }
     }
 
-    fn decide_one(&mut self, group: &mut Group, command: &Command) -> Result<Receipt, Rejection> {
-        let dossier = self.slots.get(&command.statement.dossier).map(|s| &*s.dossier);
-        match decide(dossier, command, group.now, &self.rules)? {
+    fn decide_one(
+        &mut self,
+        group: &mut Group,
+        command: &Command,
+        shared: &Shared,
+        repeats: Option<(u64, usize)>,
+    ) -> Result<Result<Receipt, Rejection>, LogError> {
+        let slot = self.dossiers.find(&command.statement.dossier, shared, &mut self.rules)?;
+        let dossier = match slot {
+            Some(slot) => {
+                slot.complete_for(command, shared, &mut self.rules)?;
+                Some(&*slot.dossier)
+            }
+            None => None,
+        };
+        if let (Some(dossier), Some((before, times))) = (dossier, repeats) {
+            let fingerprint = fingerprint(&command.statement);
+            let same = dossier.entries.iter().enumerate();
+            let said = same.filter(|(_, e)| e.position < before && e.fingerprint == fingerprint).nth(times);
+            if let Some((index, entry)) = said {
+                return Ok(Ok(receipt_again(index, entry)));
+            }
+        }
+        let decision = match decide(dossier, command, group.now, &self.rules) {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        Ok(match decision {
             Decision::Duplicate(entry) => {
                 let index = dossier.and_then(|d| d.entries.iter().position(|e| e.position == entry.position));
                 Ok(receipt_again(index.unwrap_or(0), &entry))
@@ -242,58 +354,48 @@ impl Writer {
                 // `decide` puts the event itself last, behind the `Late` that it owes.
                 receipts.into_iter().last().ok_or(Rejection::EngineEvent)
             }
-        }
+        })
     }
 
     /// Decides events in order. What an import says again is a duplicate whatever its id: the ids of a file are made
     /// of ordinals, which shift when the file has grown in its middle, and history must not be told twice for that.
-    fn decide_each(&mut self, group: &mut Group, commands: &[Command]) -> Vec<Result<Receipt, Rejection>> {
-        let before = group.first + group.records.len() as u64;
+    fn decide_each(&mut self, group: &mut Group, commands: &[Command], shared: &Shared) -> Result<Results, LogError> {
+        let before = group.position();
         let mut said: HashMap<(Code, u128), usize> = HashMap::new();
-        let mut decide = |command: &Command| {
-            if command.imported {
-                let fingerprint = fingerprint(&command.statement);
-                let times = said.entry((command.statement.dossier.clone(), fingerprint)).or_default();
+        let mut results = Vec::with_capacity(commands.len());
+        for command in commands {
+            let repeats = command.imported.then(|| {
+                let what = (command.statement.dossier.clone(), fingerprint(&command.statement));
+                let times = said.entry(what).or_default();
                 *times += 1;
-                let known = self.slots.get(&command.statement.dossier).map(|s| &s.dossier);
-                let known = known.and_then(|d| {
-                    let same = d.entries.iter().enumerate();
-                    same.filter(|(_, e)| e.position < before && e.fingerprint == fingerprint).nth(*times - 1)
-                });
-                if let Some((index, entry)) = known {
-                    return Ok(receipt_again(index, entry));
-                }
-            }
-            self.decide_one(group, command)
-        };
-        commands.iter().map(&mut decide).collect()
+                (before, *times - 1)
+            });
+            results.push(self.decide_one(group, command, shared, repeats)?);
+        }
+        Ok(results)
     }
 
-    fn decide_batch(&mut self, group: &mut Group, batch: &Batch) -> Vec<Result<Receipt, Rejection>> {
+    fn decide_batch(&mut self, group: &mut Group, batch: &Batch, shared: &Shared) -> Result<Results, LogError> {
         if batch.mode == Mode::Each {
-            return self.decide_each(group, &batch.commands);
+            return self.decide_each(group, &batch.commands, shared);
         }
-        let before: HashMap<&Code, Option<Arc<Dossier>>> = batch
-            .commands
-            .iter()
-            .map(|c| &c.statement.dossier)
-            .map(|code| (code, self.slots.get(code).map(|s| Arc::clone(&s.dossier))))
-            .collect();
-        let staged = group.records.len();
-        let results = self.decide_each(group, &batch.commands);
-        if results.iter().all(Result::is_ok) {
-            return results;
-        }
-        group.records.truncate(staged);
-        for (code, dossier) in before {
-            match (dossier, self.slots.get_mut(code)) {
-                (Some(dossier), Some(slot)) => slot.dossier = dossier,
-                _ => {
-                    self.slots.remove(code);
-                }
+        let mut before: HashMap<&Code, Option<Remembered>> = HashMap::new();
+        for code in batch.commands.iter().map(|c| &c.statement.dossier) {
+            if !before.contains_key(code) {
+                let slot = self.dossiers.find(code, shared, &mut self.rules)?;
+                before.insert(code, slot.map(|slot| slot.remember()));
             }
         }
-        results.into_iter().map(|r| Err(r.err().unwrap_or(Rejection::BatchRefused))).collect()
+        let staged = group.records.len();
+        let results = self.decide_each(group, &batch.commands, shared)?;
+        if results.iter().all(Result::is_ok) {
+            return Ok(results);
+        }
+        group.records.truncate(staged);
+        for (code, remembered) in before {
+            self.dossiers.restore(code, remembered);
+        }
+        Ok(results.into_iter().map(|r| Err(r.err().unwrap_or(Rejection::BatchRefused))).collect())
     }
 
     /// Stages rules. Each is in force for what is received from its day on and decided after it.
@@ -308,7 +410,7 @@ impl Writer {
                 continue;
             }
             let (before, previous) = self.rules.newest(kind, &code).map_or((0, None), |v| (v.number, v.position));
-            let position = group.first + group.records.len() as u64;
+            let position = group.position();
             let name = format!("{}\n{code}\n{}", kind.name(), before + 1);
             let record = RuleRecord {
                 position,
@@ -331,46 +433,173 @@ impl Writer {
     }
 
     /// Folds what the group touched. Touched dossiers that an undone batch left unknown have no row.
-    fn fold(&mut self, group: &mut Group, rows: &mut HashMap<Code, Row>) {
+    fn fold(&mut self, group: &mut Group) {
         for code in std::mem::take(&mut group.touched) {
             if let Some(row) = self.refold(&code) {
-                rows.insert(code, row);
+                group.rows.push(row);
             }
         }
     }
 
     /// Stages the `Late` of every promise that has passed.
-    fn ring(&mut self, group: &mut Group, rows: &mut HashMap<Code, Row>) {
+    fn ring(&mut self, group: &mut Group, shared: &Shared) -> Result<(), LogError> {
         let mut written = 0;
         let nobody: Code = Arc::from("");
         while written < GROUP_LATES {
-            let Some((t, code)) = self.alarms.first().cloned() else { return };
+            let Some((t, row)) = self.alarms.first().copied() else { return Ok(()) };
             if t > group.now {
-                return;
+                return Ok(());
             }
-            let Some(dossier) = self.slots.get(&code).map(|s| Arc::clone(&s.dossier)) else {
+            let code = self.code_of(row, shared);
+            let slot = match &code {
+                Some(code) => self.dossiers.find(code, shared, &mut self.rules)?,
+                None => None,
+            };
+            let Some(slot) = slot else {
+                // Every alarm is of a row, so this would be a defect; it must not ring for ever.
+                tracing::error!("the alarm of row {row} is of no dossier");
                 self.alarms.pop_first();
                 continue;
             };
+            slot.alarm = Some(t);
+            let dossier = Arc::clone(&slot.dossier);
             let lates = overdue(&dossier, group.now, &self.home);
             drop(dossier);
-            rows.remove(&code);
+            if lates.is_empty() {
+                // Nothing to write: the alarm is set by what the dossier says now.
+                group.touched.extend(code);
+            }
             for late in &lates {
                 self.stage(group, late, &nobody);
             }
             written += lates.len().max(1);
-            self.fold(group, rows);
+            self.fold(group);
         }
+        Ok(())
     }
 
     /// Milliseconds until the next alarm, by the engine's clock.
     fn until_alarm(&self, now: Timestamp) -> Option<i64> {
         self.alarms.first().map(|(t, _)| t.since(now).max(0))
     }
+
+    /// Decides a group, `Late` included. A log that cannot be read leaves those who wait to be told why.
+    fn decide_group(&mut self, shared: &Shared, jobs: Vec<Job>) -> Result<Staged, (LogError, Vec<(usize, Decided)>)> {
+        let now = shared.clock.now().max(self.last_recorded);
+        let mut group = Group::new(now, self.next);
+        let mut decided = Vec::with_capacity(jobs.len());
+        let mut failed = None;
+        for Job { size, work } in jobs {
+            decided.push(match work {
+                Work::Record(batch, reply) => {
+                    let results = match &failed {
+                        None => self.decide_batch(&mut group, &batch, shared),
+                        Some(_) => Ok(Vec::new()),
+                    };
+                    (
+                        size,
+                        Decided::Recorded(
+                            results.unwrap_or_else(|e| {
+                                failed = Some(e);
+                                Vec::new()
+                            }),
+                            reply,
+                        ),
+                    )
+                }
+                Work::Publish(rules, author, reply) => {
+                    (size, Decided::Published(self.publish(&mut group, rules, &author), reply))
+                }
+            });
+        }
+        if failed.is_none() {
+            self.fold(&mut group);
+            failed = self.ring(&mut group, shared).err();
+        }
+        if let Some(e) = failed {
+            return Err((e, decided));
+        }
+        self.next = group.position();
+        if !group.records.is_empty() {
+            self.last_recorded = now;
+        }
+        let rules = group.rules.then(|| self.rules());
+        Ok(Staged { records: group.records, recorded_at: now, rows: group.rows, rules, decided })
+    }
+}
+
+/// How many dossiers may be touched in a replay before their rows are made.
+const REPLAYED_AT_ONCE: usize = 4096;
+
+/// A replay of the log at start-up.
+pub(super) struct Replay {
+    pub(super) register: Register,
+    touched: Vec<Code>,
+}
+
+impl Replay {
+    pub(super) fn into(register: Register) -> Replay {
+        Replay { register, touched: Vec::new() }
+    }
+}
+
+/// The way from the writer to durability: a thread that takes one group at a time.
+struct Line<'s> {
+    shared: &'s Shared,
+    committer: &'s Mutex<Committer>,
+    groups: SyncSender<Staged>,
+    /// How many groups are on their way to the thread, or with it.
+    under_way: Arc<AtomicUsize>,
+}
+
+impl Line<'_> {
+    /// Passes a group on. Where nobody else waits and the thread is idle the group is committed at once: to wake the thread
+    /// would cost more than it saves.
+    fn pass(&self, staged: Staged) {
+        let here: usize = staged.decided.iter().map(|(size, _)| size).sum();
+        let alone = self.shared.queued.load(Ordering::Acquire) <= here;
+        if alone && self.under_way.load(Ordering::Acquire) == 0 {
+            self.committer.lock().unwrap_or_else(PoisonError::into_inner).commit(self.shared, staged);
+            return;
+        }
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        if let Err(e) = self.groups.send(staged) {
+            let why = "the thread that makes groups durable stopped with a defect; restart";
+            poison(self.shared, why);
+            answer(self.shared, e.0.decided, why);
+        }
+    }
 }
 
 /// The writer's thread: runs until the queue is closed and empty.
-pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: &Receiver<Job>) {
+pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, guard: Guard, queue: &Receiver<Job>) {
+    let committer = Mutex::new(committer);
+    let under_way = Arc::new(AtomicUsize::new(0));
+    // No group waits between the two: while one is made durable the next is decided, and those behind it gather.
+    let (groups, waiting) = sync_channel::<Staged>(0);
+    std::thread::scope(|scope| {
+        let (taking, done) = (&committer, Arc::clone(&under_way));
+        let commit = move || {
+            while let Ok(staged) = waiting.recv() {
+                taking.lock().unwrap_or_else(PoisonError::into_inner).commit(shared, staged);
+                done.fetch_sub(1, Ordering::AcqRel);
+            }
+        };
+        let thread = std::thread::Builder::new().name("dunghen-log".to_owned());
+        match thread.spawn_scoped(scope, commit) {
+            Ok(_) => decide_all(&mut writer, &Line { shared, committer: &committer, groups, under_way }, guard, queue),
+            Err(e) => {
+                let why = format!("the thread that makes groups durable cannot be started: {e}");
+                poison(shared, &why);
+                drain(shared, queue, &why);
+            }
+        }
+    });
+    committer.into_inner().unwrap_or_else(PoisonError::into_inner).finish(shared);
+}
+
+fn decide_all(writer: &mut Writer, line: &Line<'_>, mut guard: Guard, queue: &Receiver<Job>) {
+    let shared = line.shared;
     loop {
         let now = shared.clock.now();
         let alarm = writer.until_alarm(now).map_or(NAP, |ms| Duration::from_millis(ms.unsigned_abs()));
@@ -396,12 +625,27 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
             refuse(shared, jobs, &why);
             return drain(shared, queue, &why);
         }
-        let mut outcome = write_group(&mut writer, shared, jobs);
-        while outcome.is_ok() && closed && writer.until_alarm(shared.clock.now()) == Some(0) {
+        loop {
+            match writer.decide_group(shared, std::mem::take(&mut jobs)) {
+                Ok(staged) => {
+                    if !staged.records.is_empty() || !staged.decided.is_empty() || !staged.rows.is_empty() {
+                        line.pass(staged);
+                    }
+                }
+                Err((e, decided)) => {
+                    let why = e.to_string();
+                    poison(shared, &why);
+                    answer(shared, decided, &why);
+                    return drain(shared, queue, &why);
+                }
+            }
+            writer.forget(shared);
             // A clean stop leaves no promise that has passed without its `Late`.
-            outcome = write_group(&mut writer, shared, Vec::new());
+            if !closed || shared.failed().is_some() || writer.until_alarm(shared.clock.now()) != Some(0) {
+                break;
+            }
         }
-        if let Err(why) = outcome {
+        if let Some(why) = shared.failed() {
             return drain(shared, queue, &why);
         }
         if closed {
@@ -410,60 +654,12 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, mut guard: Guard, queue: 
     }
 }
 
-/// Decides, appends, folds and answers one group. On failure health says why, and everyone in it has been told.
-fn write_group(writer: &mut Writer, shared: &Shared, jobs: Vec<Job>) -> Result<(), String> {
-    let now = shared.clock.now().max(writer.last_recorded);
-    let mut group =
-        Group { now, first: shared.log.length(), records: Vec::new(), touched: HashSet::new(), rules: false };
-    let mut rows = HashMap::new();
-    let decided: Vec<_> = jobs
-        .into_iter()
-        .map(|job| {
-            let decided = match job.work {
-                Work::Record(batch, reply) => Decided::Recorded(writer.decide_batch(&mut group, &batch), reply),
-                Work::Publish(rules, author, reply) => {
-                    Decided::Published(writer.publish(&mut group, rules, &author), reply)
-                }
-            };
-            (job.size, decided)
-        })
-        .collect();
-    writer.fold(&mut group, &mut rows);
-    writer.ring(&mut group, &mut rows);
-    if !group.records.is_empty() {
-        writer.last_recorded = now;
-        if let Err(e) = shared.log.append(&group.records) {
-            let why = e.to_string();
-            // Before the refusals, so that nobody who was refused still finds the engine serving.
-            poison(shared, &why);
-            for (size, decided) in decided {
-                shared.queued.fetch_sub(size, Ordering::AcqRel);
-                decided.answer(Some(&why));
-            }
-            return Err(why);
-        }
-        let position = group.first + group.records.len() as u64;
-        // Only the swap happens under the lock, so a reader waits for microseconds. The swap itself, and with it the
-        // answers below, waits for the questions that are being counted.
-        let rows = rows.into_values().collect();
-        let mut views = shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if group.rules {
-            views.set_rules(writer.rules());
-        }
-        views.apply(position, rows);
-        drop(views);
-        shared.announce(position);
-    }
+/// Tells those whose group cannot be made durable.
+fn answer(shared: &Shared, decided: Vec<(usize, Decided)>, why: &str) {
     for (size, decided) in decided {
         shared.queued.fetch_sub(size, Ordering::AcqRel);
-        decided.answer(None);
+        decided.answer(Some(why));
     }
-    Ok(())
-}
-
-fn poison(shared: &Shared, why: &str) {
-    tracing::error!("no more events are accepted: {why}");
-    shared.set_health(Health::NotServing(why.to_owned()));
 }
 
 fn refuse(shared: &Shared, jobs: Vec<Job>, why: &str) {

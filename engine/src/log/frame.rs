@@ -164,6 +164,33 @@ pub(super) fn open(first: u64, bytes: &[u8]) -> Result<Opened, LogError> {
     Ok(Opened { previous, digest: digest(first, body), records })
 }
 
+/// A frame's place in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The digest that it follows.
+    pub(super) previous: Digest,
+    /// Its own.
+    pub(super) digest: Digest,
+    /// The position after its last record.
+    pub(super) end: u64,
+}
+
+/// What a stored frame says of its place, its checksum checked; its records stay packed.
+pub(super) fn link(first: u64, bytes: &[u8]) -> Result<Link, LogError> {
+    let damaged = |what: &str| LogError::Damaged { position: first, what: what.to_owned() };
+    let crc_at = bytes.len().checked_sub(4).filter(|n| *n >= HEADER).ok_or_else(|| damaged("a frame is too short"))?;
+    let (body, stored_crc) = bytes.split_at(crc_at);
+    if stored_crc != crc(first, body).to_le_bytes() {
+        return Err(damaged("the checksum of a frame does not fit its bytes"));
+    }
+    let count = u32::from_le_bytes([body[4], body[5], body[6], body[7]]);
+    let end = first.checked_add(u64::from(count)).filter(|end| *end > first);
+    let end = end.ok_or_else(|| damaged("the lengths in a frame make no sense"))?;
+    let mut previous = [0; 32];
+    previous.copy_from_slice(&body[12..HEADER]);
+    Ok(Link { previous, digest: digest(first, body), end })
+}
+
 fn split(payload: &[u8], count: usize) -> Option<Vec<Vec<u8>>> {
     let mut records = Vec::with_capacity(count);
     let mut rest = payload;
@@ -212,6 +239,7 @@ mod tests {
             let mut bytes = frames[0].bytes.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(open(0, &bytes).is_err(), "bit {bit}");
+            assert!(link(0, &bytes).is_err(), "bit {bit}");
         }
         assert!(open(1, &frames[0].bytes).is_err(), "a frame moved to another position");
     }
@@ -232,6 +260,9 @@ mod tests {
             assert_eq!(frame.first, 3 + read.len() as u64);
             let opened = open(frame.first, &frame.bytes).expect("open");
             assert_eq!(opened.previous, tip);
+            let end = frame.first + opened.records.len() as u64;
+            let link = link(frame.first, &frame.bytes).expect("link");
+            assert_eq!((link.previous, link.digest, link.end), (tip, opened.digest, end));
             tip = opened.digest;
             read.extend(opened.records);
         }

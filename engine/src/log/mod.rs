@@ -1,20 +1,24 @@
 //! The log: records as bytes, in one gapless order, durable before they are acknowledged.
 //!
-//! [`Log`] frames and chains; an [`EventLog`] is where frames live: sled on disk, a map in memory for tests. Neither
-//! knows what a record means. Opening reads everything once and checks every checksum, every link of the chain and the
+//! [`Log`] frames and chains; an [`EventLog`] is where frames live: sled and sealed files on disk, a map in memory for
+//! tests. Neither knows what a record means. Opening reads everything once and checks every checksum, every link of the chain and the
 //! head, so that damage is named with its position and is never taken for a shorter log.
 
 mod frame;
+mod generation;
 mod head;
+mod inspected;
 mod memory;
+mod sealed;
 mod sled;
 mod sync;
 mod tail;
 
 pub use frame::{Digest, genesis};
 pub use head::Head;
+pub use inspected::Inspected;
 pub use memory::MemoryLog;
-pub use sled::SledLog;
+pub use sled::{Roll, SledLog};
 pub use sync::{calls as sync_calls, sync_directory};
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,6 +125,7 @@ struct Tip {
 /// The log of one data directory.
 pub struct Log {
     home: Box<dyn EventLog>,
+    genesis: Digest,
     tip: std::sync::Mutex<Tip>,
     tail: tail::Tail,
     /// Whether an append has failed, so that the home may no longer be able to read its own end.
@@ -135,21 +140,93 @@ impl Log {
     pub fn open(
         home: Box<dyn EventLog>,
         genesis: Digest,
-        mut visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>,
+        visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>,
     ) -> Result<Log, LogError> {
-        let mut walk = Walk::new(home.head_at_open(), genesis);
-        let tail = tail::Tail::default();
-        for stored in home.frames(0) {
+        let log = Log::unread(home, genesis);
+        log.walk(visit)?;
+        Ok(log)
+    }
+
+    /// A log of which nothing was read yet: before anything is appended it must be walked.
+    #[must_use]
+    pub fn unread(home: Box<dyn EventLog>, genesis: Digest) -> Log {
+        let tip = std::sync::Mutex::new(Tip { length: 0, digest: genesis });
+        Log { home, genesis, tip, tail: tail::Tail::default(), failed: AtomicBool::new(false) }
+    }
+
+    /// Lets [`Log::walk`] begin at `position`, if the frame before it ends there with this digest and the head knows of it.
+    /// What stands before is then not read: [`Log::check`] does that.
+    ///
+    /// # Errors
+    /// What the disk says. A log that is not so is none: it is then to be read from its beginning.
+    pub fn begin_at(&self, position: u64, digest: Digest) -> Result<bool, LogError> {
+        let Some(last) = position.checked_sub(1).filter(|_| self.home.head_at_open().length >= position) else {
+            return Ok(false);
+        };
+        let Some(Ok((first, bytes))) = self.home.frames(last).next() else { return Ok(false) };
+        let Ok(frame) = frame::open(first, &bytes) else { return Ok(false) };
+        let fits = frame.digest == digest && after(first, frame.records.len()) == Ok(position);
+        if fits {
+            *self.tip() = Tip { length: position, digest };
+        }
+        Ok(fits)
+    }
+
+    /// Lets [`Log::walk`] begin at the beginning after all.
+    pub fn begin_anew(&self) {
+        *self.tip() = Tip { length: 0, digest: self.genesis };
+    }
+
+    /// Reads what stands before `position`, and checks that it is one chain from the log's identity to the frame that ends
+    /// there with this digest. Stops early if `stop` says so.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] with the first position that cannot be trusted.
+    pub fn check(&self, position: u64, digest: Digest, stop: impl Fn() -> bool) -> Result<(), LogError> {
+        let mut walk = Walk::new(self.home.head_at_open(), self.genesis);
+        for stored in self.home.frames(0) {
+            if walk.tip.length >= position || stop() {
+                break;
+            }
             let (first, bytes) = stored?;
+            walk.step(first, &bytes)?;
+        }
+        if stop() || walk.tip == (Tip { length: position, digest }) {
+            return Ok(());
+        }
+        let what = "the log up to here is not the one that was folded".to_owned();
+        Err(LogError::Damaged { position: walk.tip.length.min(position), what })
+    }
+
+    /// How many records there are, and the digest of the last frame.
+    #[must_use]
+    pub fn end(&self) -> (u64, Digest) {
+        let tip = *self.tip();
+        (tip.length, tip.digest)
+    }
+
+    /// Reads what was not read yet, checks it and hands each record to `visit`, which may read others meanwhile.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn walk(&self, mut visit: impl FnMut(u64, &[u8]) -> Result<(), LogError>) -> Result<(), LogError> {
+        let mut walk = Walk::from(self.home.head_at_open(), *self.tip());
+        let begun = walk.tip.length;
+        for stored in self.home.frames(begun) {
+            let (first, bytes) = stored?;
+            if first < begun {
+                // The frame before, behind which nothing stands yet.
+                continue;
+            }
             let records = walk.step(first, &bytes)?;
             for (position, record) in (first..walk.tip.length).zip(&records) {
                 visit(position, record)?;
             }
-            tail.keep([(first, bytes.as_slice())]);
+            self.tail.keep([(first, bytes.as_slice())]);
         }
         walk.end()?;
-        let tip = walk.tip;
-        Ok(Log { home, tip: std::sync::Mutex::new(tip), tail, failed: AtomicBool::new(false) })
+        *self.tip() = walk.tip;
+        Ok(())
     }
 
     /// The number of records: the position that the next one gets.
@@ -279,8 +356,9 @@ pub fn inspect(
         let (first, bytes) = match stored {
             Ok(stored) => stored,
             Err(e) => {
+                // A home that can read nothing behind it ends by itself.
                 note(&mut findings, e);
-                break;
+                continue;
             }
         };
         match walk.step(first, &bytes) {
@@ -319,7 +397,11 @@ struct Walk {
 
 impl Walk {
     fn new(head: Head, genesis: Digest) -> Walk {
-        let mut walk = Walk { tip: Tip { length: 0, digest: genesis }, head, head_seen: false };
+        Walk::from(head, Tip { length: 0, digest: genesis })
+    }
+
+    fn from(head: Head, tip: Tip) -> Walk {
+        let mut walk = Walk { tip, head, head_seen: false };
         walk.look_for_head();
         walk
     }

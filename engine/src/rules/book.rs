@@ -281,6 +281,24 @@ impl Rulebook {
         found
     }
 
+    /// The rules of these pins; nothing if one of them is not there.
+    #[must_use]
+    pub fn pinned_as(&self, pins: &[Pin]) -> Option<Pinned> {
+        let mut found = Pinned { pins: pins.to_vec(), ..Pinned::nothing() };
+        for pin in pins {
+            let version = self.versions(pin.kind, &pin.code).iter().find(|v| v.number == pin.number)?;
+            match &version.publication.rule {
+                Rule::Calendar(_) => found.working_time = version.working_time.clone(),
+                Rule::Apology(Apology { letter_by, reschedulings, .. }) => {
+                    (found.letter_by, found.reschedulings) = (*letter_by, *reschedulings);
+                }
+                Rule::Procedure(_) => found.procedure = Some(Arc::clone(&version.publication)),
+                _ => return None,
+            }
+        }
+        Some(found)
+    }
+
     /// The units that belong to `unit` on `day`, besides those whose codes begin with its segments.
     #[must_use]
     pub fn merged_into(&self, unit: &str, day: Date) -> BTreeSet<Code> {

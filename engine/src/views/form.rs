@@ -4,6 +4,8 @@
 //! became of it. The sums of the form are made of these counts, so a row whose two sides differ shows a defect here.
 
 use super::fact::{Fact, Zones};
+use super::scan::{self, Judging, Scratch};
+use super::table::Chunk;
 use super::{Filter, KeyValue, Moment, Views, Window};
 use crate::rules::{Definition, RESOLVED};
 use crate::time::{Timestamp, Zone};
@@ -224,28 +226,28 @@ impl Views {
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(Some(from), Some(to), as_of);
         let sieve = self.sieve(&query.filter, window.c);
-        let online = self.symbols.numbers.get("online").copied();
+        let online = self.number("online");
+        let judging = Judging::new(COMPARED_AS, Zones { home: &self.home, asked: &zone }, window.c);
+        let each = |(by_number, scratch): &mut (Vec<FormFigures>, Scratch), chunk: &Chunk| {
+            for sight in self.rows(chunk).filter(|sight| sieve.admits(chunk.kin[sight.slot])) {
+                let Some(fact) = judging.fact(sight, scratch) else { continue };
+                let keys = sight.kin().keys;
+                by_number[keys[query.by.place()] as usize].count(&fact, Some(keys[3]) == online, window);
+            }
+        };
         // A row for every code that the views have numbered, and one for none: what is no key of this form stays zero.
-        let mut by_number = vec![FormFigures::default(); self.symbols.names.len() + 1];
-        let zones = Zones { home: &self.home, asked: &zone };
-        // Lines hold dates of the directory's zone.
-        let at_home = zone == self.home;
-        for (row, line) in self.rows.iter().zip(&self.lines).filter(|(row, _)| sieve.admits(&row.keys)) {
-            let fact = match line.as_ref().filter(|_| at_home) {
-                Some(line) => line.fact(COMPARED_AS),
-                None => match row.timeline(COMPARED_AS, &self.home, &zone) {
-                    Some(timeline) => Fact::of(row, &timeline, COMPARED_AS, zones, window.c),
-                    None => continue,
-                },
-            };
-            let [.., channel] = row.keys;
-            by_number[row.keys[query.by.place()] as usize].count(&fact, Some(channel) == online, window);
-        }
+        let make = || (vec![FormFigures::default(); self.names.len() + 1], Scratch::default());
+        let chunks = self.that_matter(&judging, from);
+        let (by_number, _) = scan::over(&chunks, make, each, |all, part| {
+            for (sum, row) in all.0.iter_mut().zip(part.0) {
+                sum.add(&row);
+            }
+        });
         let mut total = FormFigures::default();
         let mut rows = Vec::new();
         for (number, figures) in (0..).zip(&by_number).filter(|(_, figures)| **figures != FormFigures::default()) {
             total.add(figures);
-            rows.push((self.symbols.name(number).cloned(), *figures));
+            rows.push((self.name(number).cloned(), *figures));
         }
         // `None` is less than any text: null comes first.
         rows.sort_by(|a, b| a.0.cmp(&b.0));

@@ -3,8 +3,8 @@
 use super::fact::{Fact, Zones, judged, latest};
 use super::obligation::{ObligationState, obligations};
 use super::rates::{Verdict, judge};
-use super::{Filter, Moment, Row, Views, Window};
-use crate::dossier::{Code, Due, EventType, Flags, Timeline};
+use super::{Filter, History, Moment, Row, Sight, Views, Window};
+use crate::dossier::{Code, Due, EventType, Flags, Keys, Timeline};
 use crate::rules::{Definition, Judged};
 use crate::time::{Timestamp, Zone};
 
@@ -81,6 +81,11 @@ impl StateFilter {
     #[must_use]
     pub fn parse(name: &str) -> Option<StateFilter> {
         Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(s, _)| s)
+    }
+
+    /// Whether it is about dossiers that have not ended.
+    fn is_in_progress(self) -> bool {
+        matches!(self, StateFilter::Open | StateFilter::Waiting | StateFilter::Late | StateFilter::DueSoon)
     }
 }
 
@@ -188,14 +193,15 @@ pub struct Why {
 }
 
 /// Why a dossier of the cohort counts as it does at `c`.
-fn why_of(row: &Row, timeline: &Timeline, definition: Definition, zones: Zones<'_>, c: Timestamp) -> Option<Why> {
-    let fact = Fact::of(row, timeline, definition, zones, c);
+fn why_of(history: &History, definition: Definition, zones: Zones<'_>, c: Timestamp) -> Option<Why> {
+    let (fact, timeline) = (Fact::of(history, definition, zones, c), &history.timeline);
     let (moment, verdict) = judge(&fact, definition, c)?;
     let promise = judged(timeline, definition, c).map(|promise| {
         let index = timeline.promises.iter().position(|p| std::ptr::eq(p, promise)).unwrap_or(0);
         (u32::try_from(index + 1).unwrap_or(u32::MAX), promise.due, promise.missed.filter(|m| *m <= c))
     });
-    let latest = || latest(row, timeline, c).map(|(_, due)| (0, due, Some(fact.missed).filter(|m| *m <= c)));
+    let latest =
+        || latest(&history.entries, timeline, c).map(|(_, due)| (0, due, Some(fact.missed).filter(|m| *m <= c)));
     let promise = if definition.judged == Judged::Latest { latest() } else { promise };
     let stopped_at = timeline.end.filter(|e| e.at <= c).map(|e| e.stopped);
     Some(Why { verdict, moment, promise, stopped_at })
@@ -228,35 +234,53 @@ fn state(fact: &Fact, timeline: &Timeline, c: Timestamp) -> DossierState {
     }
 }
 
+/// What a list shows of a dossier beside its history.
+struct Title {
+    code: Code,
+    keys: Keys,
+    flags: Flags,
+}
+
+/// An item at `c`; `state` is that of a dossier that was received.
+fn item(title: Title, timeline: Option<&Timeline>, state: DossierState, c: Timestamp) -> Item {
+    let Title { code, keys, flags } = title;
+    Item {
+        dossier: code,
+        unit: keys.unit,
+        procedure: keys.procedure,
+        field: keys.field,
+        channel: keys.channel,
+        state,
+        waiting: timeline.is_some_and(|t| t.is_waiting(c)),
+        received_at: timeline.map(|t| t.received),
+        due: timeline.and_then(|t| t.current(c)).map(|p| p.due),
+        first_due: timeline.and_then(|t| t.first(c)).map(|p| p.due),
+        ended_at: timeline.and_then(|t| t.end).map(|e| e.at).filter(|t| *t <= c),
+        flags,
+        why: None,
+    }
+}
+
 impl Row {
-    /// The dossier as a list shows it at `c` by a definition; `timeline` is its history as that compares it.
+    /// The dossier as a list shows it at `c` by a definition that judges a promise of the fold; `timeline` is its history as
+    /// that compares it.
     #[must_use]
     pub fn item(&self, timeline: Option<&Timeline>, definition: Definition, home: &Zone, c: Timestamp) -> Item {
-        self.item_in(timeline, definition, Zones { home, asked: home }, c)
+        let state = match timeline {
+            Some(t) => state(&Fact::told(t, definition, home, c), t, c),
+            None if self.dossier.has(EventType::Rejected) => DossierState::Rejected,
+            None => DossierState::Annulled,
+        };
+        let dossier = &self.dossier;
+        let title = Title { code: Code::clone(&dossier.code), keys: dossier.keys.clone(), flags: dossier.flags };
+        item(title, timeline, state, c)
     }
+}
 
-    fn item_in(&self, timeline: Option<&Timeline>, definition: Definition, zones: Zones<'_>, c: Timestamp) -> Item {
-        let keys = self.dossier.keys.clone();
-        Item {
-            dossier: self.dossier.code.clone(),
-            unit: keys.unit,
-            procedure: keys.procedure,
-            field: keys.field,
-            channel: keys.channel,
-            state: match timeline {
-                Some(t) => state(&Fact::of(self, t, definition, zones, c), t, c),
-                None if self.dossier.has(EventType::Rejected) => DossierState::Rejected,
-                None => DossierState::Annulled,
-            },
-            waiting: timeline.is_some_and(|t| t.is_waiting(c)),
-            received_at: timeline.map(|t| t.received),
-            due: timeline.and_then(|t| t.current(c)).map(|p| p.due),
-            first_due: timeline.and_then(|t| t.first(c)).map(|p| p.due),
-            ended_at: timeline.and_then(|t| t.end).map(|e| e.at).filter(|t| *t <= c),
-            flags: self.dossier.flags,
-            why: None,
-        }
-    }
+/// A dossier that a list admits, by the last moment of its current promise.
+struct Found<'v> {
+    due: Timestamp,
+    sight: Sight<'v>,
 }
 
 impl Views {
@@ -269,62 +293,110 @@ impl Views {
         let c = window.c;
         let zones = Zones { home: &self.home, asked: &zone };
         let sieve = self.sieve(&query.filter, c);
-        let mut found: Vec<(Timestamp, &Row)> = Vec::new();
-        for row in self.rows.iter().filter(|r| sieve.admits(&r.keys)) {
-            let Some(timeline) = row.timeline_at(query.definition, &self.home, &zone, c) else { continue };
-            if timeline.received > c || !self.admitted(query, row, &timeline, zones, window) {
+        let mut found: Vec<Found<'_>> = Vec::new();
+        for chunk in self.table.chunks() {
+            // Those in progress at the cut are few, and most of them lie in the newest chunks.
+            let in_progress = matches!(query.state, Some(s) if s.is_in_progress());
+            if !chunk.matters(if in_progress { Timestamp::MAX } else { Timestamp::MIN }, c) {
                 continue;
             }
-            let due = timeline.current(c).map_or(Timestamp::MAX, |p| p.due.last_moment(&self.home));
-            let after = query.after.as_ref();
-            if after.is_none_or(|(t, code)| (due, &row.dossier.code) > (*t, code)) {
-                found.push((due, row));
+            for sight in self.rows(chunk).filter(|sight| sieve.admits(chunk.kin[sight.slot])) {
+                if let Some(due) = Views::admitted(query, sight, zones, window) {
+                    let after = query.after.as_ref();
+                    if after.is_none_or(|(t, code)| due > *t || (due == *t && sight.code() > *code)) {
+                        found.push(Found { due, sight });
+                    }
+                }
             }
         }
-        let key = |(due, row): &(Timestamp, &Row)| (*due, row.dossier.code.clone());
-        found.sort_by(|a, b| (a.0, &a.1.dossier.code).cmp(&(b.0, &b.1.dossier.code)));
         let more = found.len() > query.page_size;
-        found.truncate(query.page_size);
-        let next = found.last().filter(|_| more).map(key);
+        let found = first_of(found, query.page_size);
+        let next = found.last().filter(|_| more).map(|(due, code, _)| (*due, Code::clone(code)));
         let items = found
             .into_iter()
-            .map(|(_, row)| {
-                let timeline = row.timeline_at(query.definition, &self.home, &zone, c);
-                let why = timeline.as_deref().filter(|_| query.outcome.is_some());
-                let why = why.and_then(|t| why_of(row, t, query.definition, zones, c));
-                Item { why, ..row.item_in(timeline.as_deref(), query.definition, zones, c) }
+            .map(|(_, code, sight)| {
+                let title = Title { code, keys: sight.keys(), flags: sight.flags() };
+                let history = sight.history(query.definition, &zone, c);
+                let (timeline, now) = match &history {
+                    Some(history) => {
+                        let fact = Fact::of(history, query.definition, zones, c);
+                        (Some(&history.timeline), state(&fact, &history.timeline, c))
+                    }
+                    None => (None, DossierState::Annulled),
+                };
+                let why = history.as_ref().filter(|_| query.outcome.is_some());
+                let why = why.and_then(|history| why_of(history, query.definition, zones, c));
+                Item { why, ..item(title, timeline, now, c) }
             })
             .collect();
         Page { items, next, position: self.position, as_of }
     }
 
-    fn admitted(&self, query: &ListQuery, row: &Row, timeline: &Timeline, zones: Zones<'_>, window: Window) -> bool {
-        let c = window.c;
-        let fact = Fact::of(row, timeline, query.definition, zones, c);
+    /// Whether a list admits a row, and when its current promise ends then.
+    fn admitted(query: &ListQuery, sight: Sight<'_>, zones: Zones<'_>, window: Window) -> Option<Timestamp> {
+        let (c, definition) = (window.c, query.definition);
+        if !sight.is_received() {
+            return None;
+        }
+        let plain = sight.plainly(c).filter(|_| zones.asked == zones.home && definition.judged != Judged::Latest);
+        let (fact, due, waiting, missed) = match plain {
+            Some(seen) => {
+                if seen.received > c {
+                    return None;
+                }
+                let missed = seen.missed(definition.compared_by, zones.home) <= c;
+                (seen.fact(definition.compared_by, zones.home), seen.due, false, missed)
+            }
+            None => {
+                let history = sight.history(definition, zones.asked, c)?;
+                let timeline = &history.timeline;
+                if timeline.received > c {
+                    return None;
+                }
+                let current = timeline.current(c);
+                let missed = current.is_some_and(|p| p.missed_by(c));
+                let due = current.map(|p| p.due);
+                (Fact::of(&history, definition, zones, c), due, timeline.is_waiting(c), missed)
+            }
+        };
+        let open = fact.ended > c;
         let obligation = |wanted: ObligationState| {
-            row.by_date
-                .as_ref()
-                .is_some_and(|t| obligations(t, &row.dossier.pinned, &self.home, c).any(|o| o.state == wanted))
+            let pinned = &sight.kin().pinned;
+            sight.by_date().is_some_and(|t| obligations(&t, pinned, zones.home, c).any(|o| o.state == wanted))
         };
         let by_state = query.state.is_none_or(|state| match state {
-            StateFilter::Open => timeline.is_open(c),
-            StateFilter::Waiting => timeline.is_waiting(c),
-            StateFilter::Late => timeline.is_open(c) && fact.is_overdue(c),
+            StateFilter::Open => open,
+            StateFilter::Waiting => waiting,
+            StateFilter::Late => open && fact.is_overdue(c),
             StateFilter::DueSoon => {
-                let soon = |due: Due| due.last_moment(&self.home).since(c) <= query.due_within_ms;
-                timeline.is_open(c)
-                    && !timeline.is_waiting(c)
-                    && timeline.current(c).is_some_and(|p| !p.missed_by(c) && soon(p.due))
+                let soon = |due: Due| due.last_moment(zones.home).since(c) <= query.due_within_ms;
+                open && !waiting && due.is_some_and(soon) && !missed
             }
             StateFilter::ApologyPending => obligation(ObligationState::Pending),
             StateFilter::ApologyMissing => obligation(ObligationState::Missing),
-            StateFilter::Ended => timeline.end.is_some_and(|e| e.at <= c),
+            StateFilter::Ended => !open,
             StateFilter::Returned => fact.handed_over() <= c,
         });
-        by_state
-            && query.outcome.is_none_or(|outcome| {
-                judge(&fact, query.definition, c)
+        let by_outcome = || {
+            query.outcome.is_none_or(|outcome| {
+                judge(&fact, definition, c)
                     .is_some_and(|(moment, verdict)| window.holds(moment) && outcome.is_none_or(|o| o.admits(verdict)))
             })
+        };
+        (by_state && by_outcome()).then(|| due.map_or(Timestamp::MAX, |due| due.last_moment(zones.home)))
     }
+}
+
+/// The first of a list, by the last moment of the promise and then by code.
+fn first_of(mut found: Vec<Found<'_>>, size: usize) -> Vec<(Timestamp, Code, Sight<'_>)> {
+    // Codes are read only of those that can be among the first: a due is shared by many.
+    if size > 0 && found.len() > size {
+        let (_, last, _) = found.select_nth_unstable_by_key(size - 1, |f| f.due);
+        let last = last.due;
+        found.retain(|f| f.due <= last);
+    }
+    let mut first: Vec<_> = found.into_iter().map(|f| (f.due, f.sight.code(), f.sight)).collect();
+    first.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    first.truncate(size);
+    first
 }

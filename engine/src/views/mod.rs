@@ -6,10 +6,18 @@
 mod explain;
 mod fact;
 mod form;
+mod index;
+mod line;
 mod list;
 mod obligation;
 mod rates;
+mod register;
+mod scan;
+mod shelf;
 mod slip;
+mod store;
+mod table;
+mod tale;
 pub(crate) mod targets;
 
 pub use crate::time::Moment;
@@ -24,13 +32,18 @@ pub use rates::{Figure, Figures, Group, GroupKey, KeyValue, RatesAnswer, RatesQu
 pub use slip::{Held, Slip, SlipStep, StepResult, slip};
 pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetYear, TargetsAnswer, met, no_data};
 
-use crate::dossier::{Code, Comparison, Dossier, Timeline};
-use crate::rules::{ComparedBy, Definition, Rulebook};
+pub use register::Register;
+pub(crate) use register::{Codes, Standing};
+pub(crate) use table::StoredSegment;
+pub(crate) use tale::tag;
+
+use crate::dossier::{Code, Comparison, Dossier, Entry, Flags, Keys, Timeline};
+use crate::rules::{ComparedBy, Definition, Pinned, Rulebook};
 use crate::time::{Timestamp, Zone};
-use fact::Line;
-use std::borrow::Cow;
-use std::collections::HashMap;
+use line::{FOLDED, MOVED, RECEIVED, Seen};
+use shelf::Shelf;
 use std::sync::Arc;
+use table::{Cells, Chunk, Days, Table};
 
 /// Which dossiers a query is about. An empty filter means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,13 +79,11 @@ impl Window {
     }
 }
 
-/// One dossier, ready to be counted.
+/// One dossier, folded: what becomes a row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its history.
     pub dossier: Arc<Dossier>,
-    /// Its keys as numbers: unit, procedure, field, channel.
-    keys: [u32; 4],
     /// Its history folded by dates of the directory's zone; `None` if it was never received.
     pub by_date: Option<Timeline>,
     /// Its history folded to the millisecond.
@@ -80,108 +91,154 @@ pub struct Row {
 }
 
 impl Row {
-    /// Folds a dossier. The keys are numbered when the row is put into the views.
+    /// Folds a dossier.
     #[must_use]
     pub fn new(dossier: Arc<Dossier>, home: &Zone) -> Row {
         let standing = dossier.standing();
         let by_date = Timeline::fold(&standing, home, Comparison::Date(home));
         let by_instant = Timeline::fold(&standing, home, Comparison::Instant);
         drop(standing);
-        Row { dossier, keys: [0; 4], by_date, by_instant }
-    }
-
-    /// The history as a definition compares it; in a foreign zone it is folded anew.
-    fn timeline(&self, definition: Definition, home: &Zone, zone: &Zone) -> Option<Cow<'_, Timeline>> {
-        self.timeline_at(definition, home, zone, Timestamp::MAX)
-    }
-
-    /// The same, with the promises as they stood at `c`.
-    fn timeline_at(&self, definition: Definition, home: &Zone, zone: &Zone, c: Timestamp) -> Option<Cow<'_, Timeline>> {
-        let entries = self.dossier.standing();
-        let (ready, by) = match definition.compared_by {
-            ComparedBy::Instant => (Some(&self.by_instant), Comparison::Instant),
-            ComparedBy::Date => ((zone == home).then_some(&self.by_date), Comparison::Date(zone)),
-        };
-        match ready {
-            // Figures ask for the whole history of every row: nothing is looked through for that.
-            Some(ready) if c == Timestamp::MAX || !Timeline::goes_on_after(&entries, c) => {
-                ready.as_ref().map(Cow::Borrowed)
-            }
-            _ => Timeline::fold_until(&entries, home, by, c).map(Cow::Owned),
-        }
+        Row { dossier, by_date, by_instant }
     }
 }
 
-/// Numbers for codes that repeat: 0 means none.
-#[derive(Clone, Debug, Default)]
-struct Symbols {
-    names: Vec<Code>,
-    numbers: HashMap<Code, u32>,
+/// Where dossiers count, and the rules that they follow: many share one.
+#[derive(Clone, Debug)]
+struct Kin {
+    /// The keys as numbers: unit, procedure, field, channel.
+    keys: [u32; 4],
+    pinned: Arc<Pinned>,
 }
 
-impl Symbols {
-    fn number(&mut self, code: Option<&Code>) -> u32 {
-        let Some(code) = code else { return 0 };
-        if let Some(number) = self.numbers.get(code) {
-            return *number;
-        }
-        self.names.push(Arc::clone(code));
-        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.numbers.insert(Arc::clone(code), number);
-        number
-    }
-
-    fn name(&self, number: u32) -> Option<&Code> {
-        self.names.get((number as usize).checked_sub(1)?)
-    }
-}
-
-/// A filter in numbers, as a scan needs it.
-struct Sieve {
-    /// Which numbers are units within the prefix.
-    units: Option<Vec<bool>>,
-    /// Procedure, field and channel; a code that no dossier has is a number that none has.
-    others: [Option<u32>; 3],
-}
+/// A filter, as a scan needs it: of each kin whether it is admitted.
+struct Sieve(Vec<bool>);
 
 impl Sieve {
-    fn admits(&self, keys: &[u32; 4]) -> bool {
-        self.units.as_ref().is_none_or(|units| units.get(keys[0] as usize).is_some_and(|within| *within))
-            && self.others.iter().zip(&keys[1..]).all(|(wanted, key)| wanted.is_none_or(|w| w == *key))
+    fn admits(&self, kin: u32) -> bool {
+        self.0.get(kin as usize).is_some_and(|admitted| *admitted)
     }
 }
 
-/// All dossiers, as of some position.
-#[derive(Clone, Debug)]
+/// All dossiers as of some position. Cloning is cheap, and what was cloned changes no more: see [`Register`].
+#[derive(Clone)]
 pub struct Views {
     home: Zone,
+    days: Days,
     position: u64,
-    rows: Vec<Row>,
-    /// Of each row what a scan reads, if it is simple.
-    lines: Vec<Option<Line>>,
-    index: HashMap<Code, u32>,
-    symbols: Symbols,
+    table: Table,
+    /// The codes that are keys, by number; number 0 stands for none.
+    names: Shelf<Code>,
+    kins: Shelf<Kin>,
     rules: Arc<Rulebook>,
 }
 
-impl Views {
-    /// No dossiers; `home` is the zone of the data directory.
-    #[must_use]
-    pub fn new(home: Zone) -> Views {
-        Views {
-            home,
-            position: 0,
-            rows: Vec::new(),
-            lines: Vec::new(),
-            index: HashMap::new(),
-            symbols: Symbols::default(),
-            rules: Arc::new(Rulebook::new(home)),
+/// A row as a question comes across it.
+#[derive(Clone, Copy)]
+struct Sight<'v> {
+    views: &'v Views,
+    chunk: &'v Chunk,
+    slot: usize,
+}
+
+/// A dossier's events that stand, and what a fold made of them.
+struct History {
+    entries: Vec<Entry>,
+    timeline: Timeline,
+}
+
+impl<'v> Sight<'v> {
+    fn cells(&self) -> Cells {
+        self.chunk.cells(self.slot)
+    }
+
+    fn seen(&self) -> Seen {
+        Seen::of(&self.cells(), self.views.days)
+    }
+
+    fn is_received(&self) -> bool {
+        self.chunk.bits[self.slot] & RECEIVED != 0
+    }
+
+    fn kin(&self) -> &'v Kin {
+        self.views.kin(self.chunk.kin[self.slot])
+    }
+
+    /// What its columns say, if they say all that counts at `c`.
+    fn plainly(&self, c: Timestamp) -> Option<Seen> {
+        let bits = self.chunk.bits[self.slot];
+        if bits & FOLDED != 0 {
+            return None;
+        }
+        let seen = self.seen();
+        (bits & MOVED == 0 || seen.ended <= c).then_some(seen)
+    }
+
+    /// Its events that stand; of those that move no clock some may be left out.
+    fn entries(&self) -> Vec<Entry> {
+        match self.chunk.tale(self.slot) {
+            Some(tale) => tale.entries(),
+            None => self.seen().entries(),
         }
     }
 
-    /// Takes over the rules as they are at the position that the rows of a group move on to.
-    pub fn set_rules(&mut self, rules: Arc<Rulebook>) {
-        self.rules = rules;
+    /// Its history by dates of the directory's zone, whole.
+    fn by_date(&self) -> Option<Timeline> {
+        let home = &self.views.home;
+        self.folded(Comparison::Date(home), home)
+    }
+
+    fn folded(&self, by: Comparison<'_>, home: &Zone) -> Option<Timeline> {
+        if !self.is_received() {
+            return None;
+        }
+        let mut timeline = tale::blank();
+        let told = self.chunk.tale(self.slot).is_some_and(|t| t.folded_by(by == Comparison::Instant, &mut timeline));
+        if told { Some(timeline) } else { Timeline::fold(&self.entries(), home, by) }
+    }
+
+    /// The history as a definition compares it in a zone, with the promises as they stood at `c`.
+    fn history(&self, definition: Definition, zone: &Zone, c: Timestamp) -> Option<History> {
+        if !self.is_received() {
+            return None;
+        }
+        let home = &self.views.home;
+        let (by, ready) = match definition.compared_by {
+            ComparedBy::Instant => (Comparison::Instant, true),
+            ComparedBy::Date => (Comparison::Date(zone), zone == home),
+        };
+        let entries = self.entries();
+        let timeline = if ready && (c == Timestamp::MAX || !Timeline::goes_on_after(&entries, c)) {
+            self.folded(by, home)?
+        } else {
+            Timeline::fold_until(&entries, home, by, c)?
+        };
+        Some(History { entries, timeline })
+    }
+
+    fn code(&self) -> Code {
+        self.chunk.code(self.slot)
+    }
+
+    fn flags(&self) -> Flags {
+        self.cells().flags
+    }
+
+    fn keys(&self) -> Keys {
+        self.views.keys_of(self.kin())
+    }
+}
+
+impl Views {
+    fn new(home: Zone) -> Views {
+        Views {
+            home,
+            days: Days::of(&home),
+            position: 0,
+            table: Table::default(),
+            names: Shelf::default(),
+            kins: Shelf::default(),
+            rules: Arc::new(Rulebook::new(home)),
+        }
     }
 
     /// The rules, with all that was published.
@@ -205,59 +262,61 @@ impl Views {
     /// The number of dossiers known, received or only rejected.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.table.len()
     }
 
     /// Whether no dossier is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
-    /// Replaces the rows of the dossiers that a group touched, and moves on to `position`.
-    pub fn apply(&mut self, position: u64, rows: Vec<Row>) {
-        for mut row in rows {
-            let keys = &row.dossier.keys;
-            row.keys = [&keys.unit, &keys.procedure, &keys.field, &keys.channel]
-                .map(|code| self.symbols.number(code.as_ref()));
-            let line = Line::of(&row, &self.home);
-            match self.index.get(&row.dossier.code) {
-                Some(at) => {
-                    self.rows[*at as usize] = row;
-                    self.lines[*at as usize] = line;
-                }
-                None => {
-                    let at = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-                    self.index.insert(Arc::clone(&row.dossier.code), at);
-                    self.rows.push(row);
-                    self.lines.push(line);
-                }
-            }
-        }
-        self.position = position;
+    fn kin(&self, number: u32) -> &Kin {
+        &self.kins[number as usize]
     }
 
-    /// A filter in numbers; which units belong to which by publication is asked as of `c`.
+    /// The code of a number; none of 0.
+    fn name(&self, number: u32) -> Option<&Code> {
+        self.names.get((number as usize).checked_sub(1)?)
+    }
+
+    fn number(&self, code: &str) -> Option<u32> {
+        let at = self.names.iter().position(|name| **name == *code)?;
+        u32::try_from(at + 1).ok()
+    }
+
+    fn keys_of(&self, kin: &Kin) -> Keys {
+        let [unit, procedure, field, channel] = kin.keys.map(|number| self.name(number).cloned());
+        Keys { unit, procedure, field, channel }
+    }
+
+    /// The rows of a chunk.
+    fn rows<'v>(&'v self, chunk: &'v Chunk) -> impl Iterator<Item = Sight<'v>> {
+        (0..chunk.length).map(move |slot| Sight { views: self, chunk, slot })
+    }
+
+    /// The row of that number.
+    fn sight(&self, row: u32) -> Option<Sight<'_>> {
+        let (chunk, slot) = self.table.find(row)?;
+        Some(Sight { views: self, chunk, slot })
+    }
+
+    /// A filter, kin by kin; which units belong to which by publication is asked as of `c`.
     fn sieve(&self, filter: &Filter, c: Timestamp) -> Sieve {
-        let number =
-            |code: &Option<Code>| code.as_ref().map(|code| self.symbols.numbers.get(code).copied().unwrap_or(u32::MAX));
-        let within = |prefix: &Code| {
+        let number = |code: &Option<Code>| code.as_ref().map(|code| self.number(code).unwrap_or(u32::MAX));
+        let within = |prefix: &Code| -> Vec<bool> {
             let merged = self.rules.merged_into(prefix, self.home.date(c));
             let inside =
                 |name: &Code| unit_within(name, prefix) || merged.iter().any(|member| unit_within(name, member));
-            let units = self.symbols.names.iter().map(inside);
             // 0 is no unit, and within none.
-            std::iter::once(false).chain(units).collect()
+            std::iter::once(false).chain(self.names.iter().map(inside)).collect()
         };
-        Sieve {
-            units: filter.unit.as_ref().map(within),
-            others: [number(&filter.procedure), number(&filter.field), number(&filter.channel)],
-        }
-    }
-
-    /// The dossier of a code.
-    #[must_use]
-    pub fn row(&self, code: &str) -> Option<&Row> {
-        self.index.get(code).and_then(|at| self.rows.get(*at as usize))
+        let units = filter.unit.as_ref().map(within);
+        let others = [number(&filter.procedure), number(&filter.field), number(&filter.channel)];
+        let admits = |kin: &Kin| {
+            units.as_ref().is_none_or(|units| units.get(kin.keys[0] as usize).is_some_and(|within| *within))
+                && others.iter().zip(&kin.keys[1..]).all(|(wanted, key)| wanted.is_none_or(|w| w == *key))
+        };
+        Sieve(self.kins.iter().map(admits).collect())
     }
 }

@@ -1,10 +1,9 @@
 //! The apology owed for a missed promise: definitions.md I.5.
 
-use super::{Filter, Moment, Row, Views, Window};
+use super::{Filter, Moment, Sight, Views, Window};
 use crate::dossier::{Code, Due, Keys, Promise, Timeline};
-use crate::rules::{DEFINITIONS, Pinned};
+use crate::rules::{Pinned, RESOLVED};
 use crate::time::{Timestamp, Zone};
-use std::sync::Arc;
 
 /// How an obligation stands at a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,24 +257,35 @@ impl Views {
         let c = window.c;
         let wants_forecast = query.state == Some(ObligationFilter::State(ObligationState::Forecast));
         let bounded = query.from.is_some() || query.to.is_some();
-        let mut found: Vec<(ObligationCursor, &Row, Obligation)> = Vec::new();
+        let mut found: Vec<(ObligationCursor, Sight<'_>, Obligation)> = Vec::new();
         let sieve = self.sieve(&query.filter, c);
-        for row in self.rows.iter().filter(|r| sieve.admits(&r.keys)) {
-            let Some(by_date) = row.timeline_at(DEFINITIONS[0], &self.home, &self.home, c) else { continue };
-            let by_date = &*by_date;
-            let pinned = &row.dossier.pinned;
-            let owed = obligations(by_date, pinned, &self.home, c).filter(|_| !wants_forecast);
-            let foreseen = forecast(by_date, pinned, &self.home, c).filter(|_| wants_forecast);
-            for obligation in owed.chain(foreseen) {
-                let decided = obligation.decided_at.filter(|a| *a <= c);
-                let in_period = match decided {
-                    Some(a) => window.holds(a),
-                    None => !bounded,
-                };
-                let cursor = (obligation.deadline, Arc::clone(&row.dossier.code), obligation.promise);
-                let admitted = query.state.is_none_or(|f| f.admits(&obligation));
-                if in_period && admitted && query.after.as_ref().is_none_or(|after| cursor > *after) {
-                    found.push((cursor, row, obligation));
+        let home = &self.home;
+        for chunk in self.table.chunks().filter(|chunk| chunk.matters(Timestamp::MIN, c)) {
+            for sight in self.rows(chunk).filter(|sight| sieve.admits(chunk.kin[sight.slot])) {
+                // Of most dossiers the columns say that nothing is owed, and nothing foreseen.
+                let nothing = sight.plainly(c).is_some_and(|seen| {
+                    if wants_forecast { seen.ended <= c } else { seen.missed(RESOLVED.compared_by, home) > c }
+                });
+                if nothing {
+                    continue;
+                }
+                let Some(history) = sight.history(RESOLVED, home, c) else { continue };
+                let (by_date, pinned) = (&history.timeline, &sight.kin().pinned);
+                let owed = obligations(by_date, pinned, home, c).filter(|_| !wants_forecast);
+                let foreseen = forecast(by_date, pinned, home, c).filter(|_| wants_forecast);
+                for obligation in owed.chain(foreseen) {
+                    let decided = obligation.decided_at.filter(|a| *a <= c);
+                    let in_period = match decided {
+                        Some(a) => window.holds(a),
+                        None => !bounded,
+                    };
+                    if !in_period || !query.state.is_none_or(|f| f.admits(&obligation)) {
+                        continue;
+                    }
+                    let cursor = (obligation.deadline, sight.code(), obligation.promise);
+                    if query.after.as_ref().is_none_or(|after| cursor > *after) {
+                        found.push((cursor, sight, obligation));
+                    }
                 }
             }
         }
@@ -285,13 +295,13 @@ impl Views {
         let next = found.last().filter(|_| more).map(|(cursor, ..)| cursor.clone());
         let items = found
             .into_iter()
-            .map(|(_, row, obligation)| ObligationItem {
-                dossier: Arc::clone(&row.dossier.code),
-                keys: row.dossier.keys.clone(),
+            .map(|((_, dossier, _), sight, obligation)| ObligationItem {
+                dossier,
+                keys: sight.keys(),
                 obligation,
                 window_closed: obligation.state == ObligationState::Forecast && c > obligation.deadline,
-                left_ms: row
-                    .dossier
+                left_ms: sight
+                    .kin()
                     .pinned
                     .working_time
                     .as_ref()

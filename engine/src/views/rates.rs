@@ -3,9 +3,11 @@
 //! Every integer has a moment of its own, which decides the period and the time group it counts in. Counts are exact
 //! integers; a rate is made of them only where it is shown.
 
-use super::fact::{Fact, Line, Zones};
-use super::obligation::{ObligationState, Owed, owed_by};
-use super::{Filter, Moment, Views, Window};
+use super::fact::{Fact, Zones};
+use super::obligation::{ObligationState, Owed};
+use super::scan::{self, Judging, Scratch};
+use super::table::Chunk;
+use super::{Filter, Kin, Moment, Views, Window};
 use crate::dossier::Code;
 use crate::rules::{Cohort, Definition};
 use crate::time::{Date, Timestamp, Zone};
@@ -76,10 +78,6 @@ impl Figures {
         self.0[figure as usize]
     }
 
-    fn count(&mut self, figure: Figure) {
-        self.0[figure as usize] += 1;
-    }
-
     /// Each integer with its name in JSON, in the order of the contract.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         Figure::ALL.iter().map(|(figure, name)| (*name, self.get(*figure)))
@@ -143,10 +141,6 @@ impl GroupKey {
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].1
-    }
-
-    fn is_time(self) -> bool {
-        matches!(self, GroupKey::Day | GroupKey::Month | GroupKey::Quarter | GroupKey::Year)
     }
 }
 
@@ -250,86 +244,222 @@ pub(super) fn judge(fact: &Fact, definition: Definition, c: Timestamp) -> Option
     Some((moment, verdict))
 }
 
-/// Each integer that a dossier adds 1 to, with the moment at which it does; but for its obligations.
-fn contributions(fact: &Fact, definition: Definition, window: Window, add: &mut impl FnMut(Figure, Timestamp)) {
+/// The bit of a figure in a set of them.
+const fn bit(figure: Figure) -> u32 {
+    1 << (figure as u32)
+}
+
+const ON_TIME: u32 = bit(Figure::Cohort) | bit(Figure::OnTime);
+
+/// The integers that a dossier adds 1 to, as sets of bits with the moment at which it does; but for its obligations.
+#[inline]
+fn contributions(fact: &Fact, definition: Definition, window: Window, add: &mut impl FnMut(u32, Timestamp)) {
     let c = window.c;
     if fact.received > c {
         return;
     }
-    let mut in_period = |figure, moment| {
+    let mut in_period = |figures, moment| {
         if window.holds(moment) {
-            add(figure, moment);
+            add(figures, moment);
         }
     };
-    in_period(Figure::Received, fact.received);
-    in_period(if fact.processed { Figure::Resolved } else { Figure::Withdrawn }, fact.ended);
-    in_period(Figure::Returned, fact.handed_over());
+    in_period(bit(Figure::Received), fact.received);
+    in_period(bit(if fact.processed { Figure::Resolved } else { Figure::Withdrawn }), fact.ended);
+    in_period(bit(Figure::Returned), fact.handed_over());
     if let Some((moment, verdict)) = judge(fact, definition, c) {
-        in_period(Figure::Cohort, moment);
-        match verdict {
-            Verdict::Early => {
-                in_period(Figure::OnTime, moment);
-                in_period(Figure::Early, moment);
-            }
-            Verdict::OnDue => {
-                in_period(Figure::OnTime, moment);
-                in_period(Figure::OnDue, moment);
-            }
-            Verdict::OnTimeAndOpen => in_period(Figure::OnTime, moment),
-            Verdict::Late | Verdict::LateBySupplement => in_period(Figure::Late, moment),
-            Verdict::NoDeadline => in_period(Figure::NoDeadline, moment),
-        }
+        let figures = match verdict {
+            Verdict::Early => ON_TIME | bit(Figure::Early),
+            Verdict::OnDue => ON_TIME | bit(Figure::OnDue),
+            Verdict::OnTimeAndOpen => ON_TIME,
+            Verdict::Late | Verdict::LateBySupplement => bit(Figure::Cohort) | bit(Figure::Late),
+            Verdict::NoDeadline => bit(Figure::Cohort) | bit(Figure::NoDeadline),
+        };
+        in_period(figures, moment);
     }
     // The stock, whatever the period.
     if fact.ended > c {
-        add(Figure::Open, fact.received);
-        if !fact.is_promised(c) {
-            add(Figure::OpenNoDeadline, fact.received);
+        let figures = if !fact.is_promised(c) {
+            bit(Figure::Open) | bit(Figure::OpenNoDeadline)
         } else if fact.missed <= c {
-            add(Figure::OpenOverdue, fact.received);
-        }
+            bit(Figure::Open) | bit(Figure::OpenOverdue)
+        } else {
+            bit(Figure::Open)
+        };
+        add(figures, fact.received);
     }
 }
 
 /// The integers of an obligation, with their moments.
-fn obligation(owed: Owed, window: Window, add: &mut impl FnMut(Figure, Timestamp)) {
+#[inline]
+fn obligation(owed: Owed, window: Window, add: &mut impl FnMut(u32, Timestamp)) {
     let state = match owed.state {
         ObligationState::Forecast => return,
         // Of the stock at the cut, whatever the period.
-        ObligationState::Pending => return add(Figure::ApologyPending, owed.missed_at),
+        ObligationState::Pending => return add(bit(Figure::ApologyPending), owed.missed_at),
         ObligationState::InTime => Figure::ApologyInTime,
         ObligationState::Late => Figure::ApologyLate,
         ObligationState::Missing => Figure::ApologyMissing,
     };
     if window.holds(owed.decided_at) {
-        add(Figure::ApologyDue, owed.decided_at);
-        add(state, owed.decided_at);
-        if owed.defective {
-            add(Figure::ApologyDefective, owed.decided_at);
-        }
+        let defective = if owed.defective { bit(Figure::ApologyDefective) } else { 0 };
+        add(bit(Figure::ApologyDue) | bit(state) | defective, owed.decided_at);
     }
 }
 
-/// A group's key as numbers, one a key asked for; time keys count periods since 1970.
-type Numbers = [i32; 8];
-
-/// Figures by group. Neighbours often fall into one group, so the last one is tried before the map.
-#[derive(Default)]
-struct Groups {
-    places: HashMap<Numbers, usize>,
-    figures: Vec<(Numbers, Figures)>,
-    last: usize,
+/// The finest of the periods asked for; those above it follow from it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Period {
+    Day,
+    Month,
+    Quarter,
+    Year,
 }
 
-impl Groups {
-    fn at(&mut self, numbers: Numbers) -> &mut Figures {
-        if self.figures.get(self.last).is_none_or(|(n, _)| *n != numbers) {
-            self.last = *self.places.entry(numbers).or_insert(self.figures.len());
-            if self.last == self.figures.len() {
-                self.figures.push((numbers, Figures::default()));
+impl Period {
+    fn of(by: &[GroupKey]) -> Option<Period> {
+        let has = |key| by.contains(&key);
+        Some(match () {
+            () if has(GroupKey::Day) => Period::Day,
+            () if has(GroupKey::Month) => Period::Month,
+            () if has(GroupKey::Quarter) => Period::Quarter,
+            () if has(GroupKey::Year) => Period::Year,
+            () => return None,
+        })
+    }
+
+    /// Its number for a date: days, months, quarters or years since the year 0 or 1970.
+    fn number(self, date: Date) -> i32 {
+        let (year, month, _) = date.ymd();
+        let month = i32::try_from(month).unwrap_or(1) - 1;
+        match self {
+            Period::Day => date.0,
+            Period::Month => year * 12 + month,
+            Period::Quarter => year * 4 + month / 3,
+            Period::Year => year,
+        }
+    }
+
+    /// What a key says of the period of that number.
+    fn name(self, number: i32, key: GroupKey) -> KeyValue {
+        let (year, month) = match self {
+            Period::Day => {
+                let (year, month, _) = Date(number).ymd();
+                (year, i32::try_from(month).unwrap_or(1) - 1)
+            }
+            Period::Month => (number.div_euclid(12), number.rem_euclid(12)),
+            Period::Quarter => (number.div_euclid(4), number.rem_euclid(4) * 3),
+            Period::Year => (number, 0),
+        };
+        Some(match key {
+            GroupKey::Day => Date(number).to_string().into(),
+            GroupKey::Month => format!("{year:04}-{:02}", month + 1).into(),
+            GroupKey::Quarter => format!("{year:04}-Q{}", month / 3 + 1).into(),
+            _ => format!("{year:04}").into(),
+        })
+    }
+}
+
+/// Which group each kin belongs to, but for the period.
+struct Families {
+    /// By the kin's number.
+    of_kin: Vec<u32>,
+    /// The numbers of the keys of each.
+    keys: Vec<[u32; 4]>,
+}
+
+impl Families {
+    fn of(views: &Views, by: &[GroupKey]) -> Families {
+        let mut families = Families { of_kin: Vec::with_capacity(views.kins.len()), keys: Vec::new() };
+        let mut known: HashMap<[u32; 4], u32> = HashMap::new();
+        for kin in views.kins.iter() {
+            let keys = Families::keys(kin, by);
+            let next = u32::try_from(families.keys.len()).unwrap_or(u32::MAX);
+            let family = *known.entry(keys).or_insert(next);
+            if family == next {
+                families.keys.push(keys);
+            }
+            families.of_kin.push(family);
+        }
+        families
+    }
+
+    fn keys(kin: &Kin, by: &[GroupKey]) -> [u32; 4] {
+        let mut keys = [0; 4];
+        for (at, key) in [GroupKey::Unit, GroupKey::Procedure, GroupKey::Field, GroupKey::Channel].iter().enumerate() {
+            if by.contains(key) {
+                keys[at] = kin.keys[at];
             }
         }
-        &mut self.figures[self.last].1
+        keys
+    }
+}
+
+/// Figures while they are counted. A group holds less than all dossiers, whose rows have numbers of this width.
+type Counts = [u32; Figure::COUNT];
+
+/// Counts by family, and within it by period where periods are asked for.
+struct Cells {
+    /// By family; within it by the place of the period.
+    cells: Vec<Vec<Counts>>,
+    /// The place of each period, by its number.
+    places: HashMap<i32, usize>,
+    /// The period that was looked up last.
+    last: (Timestamp, Timestamp, usize),
+}
+
+impl Cells {
+    fn new(families: usize) -> Cells {
+        let never = (Timestamp::MAX, Timestamp::MIN, 0);
+        Cells { cells: vec![Vec::new(); families], places: HashMap::new(), last: never }
+    }
+
+    fn count(&mut self, family: u32, place: usize, figures: u32) {
+        let family = &mut self.cells[family as usize];
+        if family.len() <= place {
+            family.resize(place + 1, [0; Figure::COUNT]);
+        }
+        let counts = &mut family[place];
+        let mut figures = figures;
+        while figures != 0 {
+            counts[figures.trailing_zeros() as usize] += 1;
+            figures &= figures - 1;
+        }
+    }
+
+    /// The place of the period of a moment.
+    fn place(&mut self, period: Period, moment: Timestamp, zone: &Zone) -> usize {
+        let (first, end, place) = self.last;
+        if first <= moment && moment < end {
+            return place;
+        }
+        let date = zone.date(moment);
+        let next = self.places.len();
+        let place = *self.places.entry(period.number(date)).or_insert(next);
+        // Of the period only this day is noted: where the clock is set back over midnight a date is told by its instant.
+        let (first, end) = (zone.first_tick(date), zone.first_tick(date.plus(1)));
+        if zone.steady().is_some() {
+            self.last = (first, end, place);
+        }
+        place
+    }
+
+    fn merge(&mut self, other: Cells) {
+        let mut here = vec![0; other.places.len().max(1)];
+        for (number, place) in other.places {
+            let next = self.places.len();
+            here[place] = *self.places.entry(number).or_insert(next);
+        }
+        for (family, cells) in self.cells.iter_mut().zip(other.cells) {
+            for (place, counts) in cells.into_iter().enumerate() {
+                let place = here[place];
+                if family.len() <= place {
+                    family.resize(place + 1, [0; Figure::COUNT]);
+                }
+                for (sum, n) in family[place].iter_mut().zip(counts) {
+                    *sum += n;
+                }
+            }
+        }
     }
 }
 
@@ -342,89 +472,71 @@ impl Views {
         let to = query.to.map(|m| m.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(from, to, as_of);
-        let sieve = self.sieve(&query.filter, window.c);
-        let mut total = Figures::default();
-        let mut groups = Groups::default();
-        let by_time = query.by.iter().any(|key| key.is_time());
-        let mut added: Vec<(Figure, Timestamp)> = Vec::with_capacity(Figure::COUNT);
-        let zones = Zones { home: &self.home, asked: &zone };
-        let by_lines = zone == self.home && Line::serves(query.definition);
-        for (row, line) in self.rows.iter().zip(&self.lines) {
-            let mut add = |figure, moment| added.push((figure, moment));
-            let keys = match line.as_ref().filter(|_| by_lines) {
-                Some(line) if !sieve.admits(&line.keys) => continue,
-                Some(line) => {
-                    contributions(&line.fact(query.definition), query.definition, window, &mut add);
-                    line.owed(window.c).into_iter().for_each(|owed| obligation(owed, window, &mut add));
-                    line.keys
+        let judging = Judging::new(query.definition, Zones { home: &self.home, asked: &zone }, window.c);
+        let (sieve, families) = (self.sieve(&query.filter, window.c), Families::of(self, &query.by));
+        let period = Period::of(&query.by);
+        let each = |(cells, scratch): &mut (Cells, Scratch), chunk: &Chunk| {
+            for sight in self.rows(chunk) {
+                let kin = chunk.kin[sight.slot];
+                if !sieve.admits(kin) {
+                    continue;
                 }
-                None if !sieve.admits(&row.keys) => continue,
-                None => {
-                    let Some(timeline) = row.timeline(query.definition, &self.home, &zone) else { continue };
-                    let fact = Fact::of(row, &timeline, query.definition, zones, window.c);
-                    contributions(&fact, query.definition, window, &mut add);
-                    let owed = row.by_date.iter().flat_map(|t| owed_by(t, &row.dossier.pinned, &self.home, window.c));
-                    owed.for_each(|owed| obligation(owed, window, &mut add));
-                    row.keys
-                }
-            };
-            // What counts at one moment counts in one group; without time keys all of a dossier does.
-            for counted in added.chunk_by(|a, b| !by_time || a.1 == b.1).filter(|_| !query.by.is_empty()) {
-                let group = groups.at(numbers(keys, &query.by, counted[0].1, &zone));
-                for (figure, _) in counted {
-                    group.count(*figure);
+                let family = families.of_kin[kin as usize];
+                match period {
+                    // All that one dossier adds is counted at once.
+                    None => {
+                        let mut figures = 0;
+                        let mut owes = |owed| obligation(owed, window, &mut |figure, _| cells.count(family, 0, figure));
+                        let Some(fact) = judging.each(sight, scratch, &mut owes) else { continue };
+                        contributions(&fact, query.definition, window, &mut |figure, _| figures |= figure);
+                        cells.count(family, 0, figures);
+                    }
+                    Some(period) => {
+                        let mut add = |figures: u32, moment: Timestamp| {
+                            let place = cells.place(period, moment, &zone);
+                            cells.count(family, place, figures);
+                        };
+                        let owes = |owed| obligation(owed, window, &mut add);
+                        let Some(fact) = judging.each(sight, scratch, owes) else { continue };
+                        contributions(&fact, query.definition, window, &mut add);
+                    }
                 }
             }
-            for (figure, _) in added.drain(..) {
-                total.count(figure);
+        };
+        let make = || (Cells::new(families.keys.len()), Scratch::default());
+        let chunks = self.that_matter(&judging, window.from);
+        let (cells, _) = scan::over(&chunks, make, each, |all, part| all.0.merge(part.0));
+        let mut total = Figures::default();
+        let mut groups = Vec::new();
+        let mut numbers = vec![0; cells.places.len()];
+        for (number, place) in &cells.places {
+            numbers[*place] = *number;
+        }
+        for (keys, counts) in families.keys.iter().zip(&cells.cells) {
+            for (place, counts) in counts.iter().enumerate().filter(|(_, counts)| counts.iter().any(|n| *n > 0)) {
+                let figures = Figures(counts.map(u64::from));
+                total.add(&figures);
+                if !query.by.is_empty() {
+                    let number = numbers.get(place).copied().unwrap_or(0);
+                    groups.push(Group { key: self.group_key(&query.by, *keys, period, number), figures });
+                }
             }
         }
-        let groups = groups.figures.into_iter();
-        let mut groups: Vec<Group> =
-            groups.map(|(numbers, figures)| Group { key: self.key(&query.by, numbers), figures }).collect();
         // `None` is less than any text: null comes first.
         groups.sort_by(|a, b| a.key.cmp(&b.key));
         RatesAnswer { from, to, as_of, zone, position: self.position, total, groups }
     }
 
-    fn key(&self, by: &[GroupKey], numbers: Numbers) -> Vec<KeyValue> {
-        let year = |n: i32, parts: i32| n.div_euclid(parts);
-        by.iter()
-            .zip(numbers)
-            .map(|(key, n)| match key {
-                GroupKey::Unit | GroupKey::Procedure | GroupKey::Field | GroupKey::Channel => {
-                    self.symbols.name(n.unsigned_abs()).cloned()
-                }
-                GroupKey::Day => Some(Date(n).to_string().into()),
-                GroupKey::Month => Some(format!("{:04}-{:02}", year(n, 12), n.rem_euclid(12) + 1).into()),
-                GroupKey::Quarter => Some(format!("{:04}-Q{}", year(n, 4), n.rem_euclid(4) + 1).into()),
-                GroupKey::Year => Some(format!("{n:04}").into()),
-            })
-            .collect()
-    }
-}
-
-fn numbers(keys: [u32; 4], by: &[GroupKey], moment: Timestamp, zone: &Zone) -> Numbers {
-    let mut numbers = [0; 8];
-    let symbol = |at: usize| i32::try_from(keys[at]).unwrap_or(i32::MAX);
-    for (slot, key) in numbers.iter_mut().zip(by) {
-        *slot = match key {
-            GroupKey::Unit => symbol(0),
-            GroupKey::Procedure => symbol(1),
-            GroupKey::Field => symbol(2),
-            GroupKey::Channel => symbol(3),
+    fn group_key(&self, by: &[GroupKey], keys: [u32; 4], period: Option<Period>, number: i32) -> Vec<KeyValue> {
+        let value = |key: &GroupKey| match key {
+            GroupKey::Unit => self.name(keys[0]).cloned(),
+            GroupKey::Procedure => self.name(keys[1]).cloned(),
+            GroupKey::Field => self.name(keys[2]).cloned(),
+            GroupKey::Channel => self.name(keys[3]).cloned(),
             GroupKey::Day | GroupKey::Month | GroupKey::Quarter | GroupKey::Year => {
-                let date = zone.date(moment);
-                let (year, month, _) = date.ymd();
-                let month = i32::try_from(month).unwrap_or(1) - 1;
-                match key {
-                    GroupKey::Day => date.0,
-                    GroupKey::Month => year * 12 + month,
-                    GroupKey::Quarter => year * 4 + month / 3,
-                    _ => year,
-                }
+                period.and_then(|period| period.name(number, *key))
             }
         };
+        by.iter().map(value).collect()
     }
-    numbers
 }

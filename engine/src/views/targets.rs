@@ -4,8 +4,9 @@
 //! rate of the same period never differ. It knows no words: why there is nothing to judge is a reason, not a text.
 
 use super::fact::{Fact, Zones};
-use super::obligation::{ObligationState, forecast, obligations};
-use super::{Figure, Filter, GroupKey, Moment, RatesAnswer, RatesQuery, Views};
+use super::line::Seen;
+use super::obligation::{ObligationState, Owed, forecast, obligations};
+use super::{Figure, Filter, GroupKey, History, Moment, RatesAnswer, RatesQuery, Sieve, Sight, Views};
 use crate::dossier::Code;
 use crate::rules::{
     Cohort, Comparator, Definition, RESOLVED, Rule, RuleKind, Rulebook, SecondSupplement, Target, Version,
@@ -346,6 +347,20 @@ impl Views {
         TargetYear { part, whole, judgement, outlook, ..unjudged }
     }
 
+    /// The rows of which something may still come at `c`, but for those that the columns show settled.
+    fn unsettled<'v>(
+        &'v self,
+        sieve: &'v Sieve,
+        c: Timestamp,
+        from: Timestamp,
+        settled: impl Fn(&Sight<'v>, &Seen) -> bool,
+    ) -> impl Iterator<Item = Sight<'v>> {
+        let chunks = self.table.chunks().filter(move |chunk| chunk.matters(from, c));
+        chunks.flat_map(|chunk| self.rows(chunk)).filter(move |sight| {
+            sieve.admits(sight.chunk.kin[sight.slot]) && !sight.plainly(c).is_some_and(|seen| settled(sight, &seen))
+        })
+    }
+
     /// What may still come of a rate by a definition, whose part and whole so far are given.
     fn promises_to_come(
         &self,
@@ -357,17 +372,18 @@ impl Views {
         let c = year.cut;
         let (zones, sieve) = (Zones { home: &self.home, asked: &self.home }, self.sieve(filter, c));
         let mut outlook = Outlook::default();
-        for row in self.rows.iter().filter(|row| sieve.admits(&row.keys)) {
-            // Most dossiers have ended: only those whose moment is still to come are looked at closely.
-            let to_come = row.by_date.as_ref().is_some_and(|t| {
-                let not_fetched = || t.received <= c && t.returned.is_none_or(|r| r > c);
-                t.is_open(c) || (definition.cohort == Cohort::Returned && not_fetched())
-            });
-            if !to_come {
+        // Most dossiers have ended: only those whose moment is still to come are looked at closely. One that ended may still
+        // have to be handed over.
+        let fetched = definition.cohort == Cohort::Returned;
+        let from = if fetched { Timestamp::MIN } else { Timestamp::MAX };
+        let settled = |_: &Sight<'_>, seen: &Seen| seen.ended <= c && (!fetched || seen.handed <= c);
+        for sight in self.unsettled(&sieve, c, from, settled) {
+            let Some(history) = sight.history(definition, &self.home, c) else { continue };
+            let fact = Fact::of(&history, definition, zones, c);
+            let not_fetched = fetched && history.timeline.returned.is_none_or(|r| r > c);
+            if fact.received > c || (fact.ended <= c && !not_fetched) {
                 continue;
             }
-            let Some(timeline) = row.timeline_at(definition, &self.home, &self.home, c) else { continue };
-            let fact = Fact::of(row, &timeline, definition, zones, c);
             if !fact.is_promised(c) {
                 continue;
             }
@@ -403,9 +419,13 @@ impl Views {
         let (c, home) = (year.cut, &self.home);
         let sieve = self.sieve(filter, c);
         let mut outlook = Outlook { decided: whole, late: whole - part, ..Outlook::default() };
-        for row in self.rows.iter().filter(|row| sieve.admits(&row.keys)) {
-            let Some(known) = &row.by_date else { continue };
-            let pinned = &row.dossier.pinned;
+        let settled = |sight: &Sight<'_>, seen: &Seen| {
+            let pending = |owed: Owed| owed.state == ObligationState::Pending;
+            seen.ended <= c && !seen.owed(&sight.kin().pinned, home, c).is_some_and(pending)
+        };
+        for sight in self.unsettled(&sieve, c, Timestamp::MAX, settled) {
+            let Some(known) = &sight.by_date() else { continue };
+            let pinned = &sight.kin().pinned;
             // What is missed by the cut moves no more, so the whole history tells of it.
             let pending = obligations(known, pinned, home, c).filter(|o| o.state == ObligationState::Pending);
             for obligation in pending.filter(|o| o.decided_at.is_some_and(|a| a < year.to)) {
@@ -415,7 +435,7 @@ impl Views {
             if !known.is_open(c) {
                 continue;
             }
-            let Some(timeline) = row.timeline_at(RESOLVED, home, home, c) else { continue };
+            let Some(History { timeline, .. }) = sight.history(RESOLVED, home, c) else { continue };
             let foreseen = forecast(&timeline, pinned, home, c).and_then(|forecast| {
                 let promise = timeline.promises.get((forecast.promise as usize).checked_sub(1)?)?;
                 Some(promise.missed?.max(forecast.deadline.plus(1)))

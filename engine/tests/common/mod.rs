@@ -14,7 +14,7 @@ use dunghen_engine::rules::{
     Apology, EVERY_UNIT, LetterBy, Names, Procedure, Publication, Rule, Rulebook, StepTerm, Unit,
 };
 use dunghen_engine::time::{Date, Timestamp, Zone};
-use dunghen_engine::views::{Row, Views};
+use dunghen_engine::views::{Register, Row};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,7 +86,8 @@ pub(crate) fn memory() -> Arc<MemoryLog> {
 
 pub(crate) fn options(clock: &Arc<TestClock>) -> Options {
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
-    Options { clock, rule_sets: vec![rule_set()], ..Options::new(Purpose::Write) }
+    // So few that most dossiers of a test are found again at times, by the register and by the log.
+    Options { clock, rule_sets: vec![rule_set()], dossiers_at_hand: 2, ..Options::new(Purpose::Write) }
 }
 
 pub(crate) fn engine_over(log: &Arc<MemoryLog>, clock: &Arc<TestClock>) -> Engine {
@@ -233,7 +234,7 @@ pub(crate) fn records_in(log: &Arc<MemoryLog>) -> Vec<Record> {
 }
 
 /// The views as the records alone say them.
-pub(crate) fn recount(records: &[Record]) -> Views {
+pub(crate) fn recount(records: &[Record]) -> Register {
     let mut dossiers: BTreeMap<Code, Dossier> = BTreeMap::new();
     let mut rules = rulebook();
     for record in records {
@@ -251,7 +252,7 @@ pub(crate) fn recount(records: &[Record]) -> Views {
         let dossier = dossiers.entry(statement.dossier.clone()).or_insert_with(new);
         dossier.evolve(&statement.event, record.reckoned, entry, &mut rules);
     }
-    let mut views = Views::new(HOME);
+    let mut views = Register::new(HOME);
     let rows = dossiers.into_values().map(|d| Row::new(Arc::new(d), &HOME)).collect();
     views.apply(records.len() as u64, rows);
     views

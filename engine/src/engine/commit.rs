@@ -1,0 +1,108 @@
+//! What happens to a group once it is decided: it is made durable, its rows are published, and then it is answered.
+//!
+//! A thread of its own does it, so that the writer decides the next group meanwhile. Groups are taken in the order in which
+//! they were decided; after a failure none is taken any more, since whether the failed one is on disk is unknown.
+
+use super::snapshot::{Keeper, Mark};
+use super::writer::Decided;
+use super::{Health, Shared};
+use crate::rules::Rulebook;
+use crate::time::Timestamp;
+use crate::views::{Register, Row};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A decided group on its way to durability.
+pub(super) struct Staged {
+    /// The encoded records.
+    pub(super) records: Vec<Vec<u8>>,
+    /// When they are recorded.
+    pub(super) recorded_at: Timestamp,
+    /// The rows of the dossiers that it touched, with their numbers where they have one.
+    pub(super) rows: Vec<(Option<u32>, Row)>,
+    /// The rules, if some were published.
+    pub(super) rules: Option<Arc<Rulebook>>,
+    /// Who waits, and how many places they take in the queue.
+    pub(super) decided: Vec<(usize, Decided)>,
+}
+
+/// Makes groups durable, one after the other.
+pub(super) struct Committer {
+    register: Register,
+    /// Writes snapshots, where there is a directory.
+    keeper: Option<Keeper>,
+    /// When the last record was recorded.
+    recorded_at: Timestamp,
+    /// Why nothing is committed any more.
+    failed: Option<String>,
+}
+
+impl Committer {
+    pub(super) fn new(register: Register, keeper: Option<Keeper>, recorded_at: Timestamp) -> Committer {
+        Committer { register, keeper, recorded_at, failed: None }
+    }
+
+    /// Ends with a last snapshot, unless something failed.
+    pub(super) fn finish(&mut self, shared: &Shared) {
+        let mark = mark(shared, self.recorded_at);
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| self.failed.is_none()) {
+            keeper.finish(&self.register, || mark);
+        }
+    }
+
+    /// Commits a group and answers everyone in it.
+    pub(super) fn commit(&mut self, shared: &Shared, staged: Staged) {
+        let Staged { records, recorded_at, rows, rules, decided } = staged;
+        if self.failed.is_none() && !records.is_empty() {
+            self.recorded_at = recorded_at;
+            self.failed = self.append(shared, &records, rows, rules).err();
+        }
+        for (size, decided) in decided {
+            shared.queued.fetch_sub(size, Ordering::AcqRel);
+            decided.answer(self.failed.as_deref());
+        }
+    }
+
+    fn append(
+        &mut self,
+        shared: &Shared,
+        records: &[Vec<u8>],
+        rows: Vec<(Option<u32>, Row)>,
+        rules: Option<Arc<Rulebook>>,
+    ) -> Result<(), String> {
+        if let Err(e) = shared.log.append(records) {
+            let why = e.to_string();
+            // Before the refusals, so that nobody who was refused still finds the engine serving.
+            poison(shared, &why);
+            return Err(why);
+        }
+        if let Some(rules) = rules {
+            self.register.set_rules(rules);
+        }
+        for (number, row) in &rows {
+            self.register.put(*number, row);
+        }
+        let position = shared.log.length();
+        self.register.move_on(position);
+        // From here on whoever asks sees it; the answers come after.
+        shared.publish(&self.register);
+        shared.announce(position);
+        let recorded_at = self.recorded_at;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.offer(&self.register, || mark(shared, recorded_at));
+        }
+        Ok(())
+    }
+}
+
+/// Where the log ends. Only the committer appends, so this is where its register stands.
+pub(super) fn mark(shared: &Shared, recorded_at: Timestamp) -> Mark {
+    let (position, digest) = shared.log.end();
+    Mark { position, digest, recorded_at }
+}
+
+/// Accepts no more events, and says why.
+pub(super) fn poison(shared: &Shared, why: &str) {
+    tracing::error!("no more events are accepted: {why}");
+    shared.set_health(Health::NotServing(why.to_owned()));
+}

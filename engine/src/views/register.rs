@@ -1,0 +1,242 @@
+//! The register: all rows as the writer keeps them, from which readers get [`Views`].
+//!
+//! Only here do rows change. What is published is a clone of the views, which shares everything with the register until a
+//! chunk is written again; so a question is answered as of one position, however long it takes, and holds up nobody. The
+//! index of codes is shared with readers as it is: a row that it knows and the views do not yet is none to them.
+
+use super::index::Index;
+use super::line::Line;
+use super::table::{CHUNK, Cells, Span, StoredSegment};
+use super::tale::Known;
+use super::{Kin, Row, Views};
+use crate::dossier::{Code, Flags, Keys};
+use crate::rules::{Pinned, Rulebook};
+use crate::time::Zone;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// All dossiers, as they are now.
+pub struct Register {
+    views: Views,
+    numbers: HashMap<Code, u32>,
+    kins: HashMap<([u32; 4], u32), u32>,
+    /// The rules that dossiers follow, each once.
+    pinned: Vec<Arc<Pinned>>,
+    index: Arc<RwLock<Index>>,
+    /// Where tales are made.
+    tale: Vec<u8>,
+}
+
+/// What the register knows of a dossier without its log.
+pub(crate) struct Standing {
+    /// Its row.
+    pub(crate) row: u32,
+    /// The position of its newest record.
+    pub(crate) last: u64,
+    /// Where it counts.
+    pub(crate) keys: Keys,
+    /// The rules that it follows.
+    pub(crate) pinned: Arc<Pinned>,
+    /// All flags of all its events.
+    pub(crate) flags: Flags,
+    /// All that decisions need, if more is expected of it.
+    pub(crate) known: Option<Known>,
+}
+
+impl Deref for Register {
+    type Target = Views;
+
+    fn deref(&self) -> &Views {
+        &self.views
+    }
+}
+
+impl Register {
+    /// No dossiers; `home` is the zone of the data directory.
+    #[must_use]
+    pub fn new(home: Zone) -> Register {
+        Register {
+            views: Views::new(home),
+            numbers: HashMap::new(),
+            kins: HashMap::new(),
+            pinned: Vec::new(),
+            index: Arc::new(RwLock::new(Index::new())),
+            tale: Vec::new(),
+        }
+    }
+
+    /// Takes over the rules as they are at the position that the rows of a group move on to.
+    pub fn set_rules(&mut self, rules: Arc<Rulebook>) {
+        self.views.rules = rules;
+    }
+
+    /// Moves on to a position: all rows that changed by then are in.
+    pub fn move_on(&mut self, position: u64) {
+        self.views.position = position;
+        // What changes from here on is not in what is stored of this position.
+        self.views.table.stamp(position);
+    }
+
+    /// Replaces the rows of these dossiers, which are known or not, and moves on to `position`.
+    pub fn apply(&mut self, position: u64, rows: Vec<Row>) {
+        for row in rows {
+            let at = self.find(&row.dossier.code);
+            self.put(at, &row);
+        }
+        self.move_on(position);
+    }
+
+    /// Replaces a row, or adds one where there is none; returns its number.
+    pub(crate) fn put(&mut self, at: Option<u32>, row: &Row) -> u32 {
+        let code = &row.dossier.code;
+        let at = at.unwrap_or_else(|| {
+            let at = self.views.table.push(code);
+            // One place is written at a time: a lock that a panic poisoned guards a whole index.
+            self.index.write().unwrap_or_else(PoisonError::into_inner).insert(code, at);
+            at
+        });
+        let kin = self.kin(at, row);
+        let mut tale = std::mem::take(&mut self.tale);
+        let Line { cells, span } = Line::of(row, kin, &self.views.home, self.views.days, &mut tale);
+        self.set(at, &cells, span, &tale);
+        self.tale = tale;
+        at
+    }
+
+    fn set(&mut self, at: u32, cells: &Cells, span: Span, tale: &[u8]) {
+        self.views.table.set(at, cells, span, tale);
+    }
+
+    /// The number of a row's keys and rules, most often the one it has.
+    fn kin(&mut self, at: u32, row: &Row) -> u32 {
+        let (keys, pinned) = (&row.dossier.keys, &row.dossier.pinned);
+        let codes = [&keys.unit, &keys.procedure, &keys.field, &keys.channel];
+        if let Some(sight) = self.views.sight(at).filter(|sight| sight.cells().last != 0 || sight.is_received()) {
+            let known = sight.kin();
+            let same = known.keys.iter().zip(codes).all(|(n, code)| self.views.name(*n) == code.as_ref());
+            if same && Arc::ptr_eq(&known.pinned, pinned) {
+                return sight.cells().kin;
+            }
+        }
+        let keys = codes.map(|code| code.as_ref().map_or(0, |code| self.number(code)));
+        let follows = self.follows(pinned);
+        let pinned = Arc::clone(&self.pinned[follows]);
+        let views = &mut self.views;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        *self.kins.entry((keys, number(follows))).or_insert_with(|| number(views.kins.push(Kin { keys, pinned })))
+    }
+
+    fn number(&mut self, code: &Code) -> u32 {
+        self.numbers.get(code).copied().unwrap_or_else(|| self.add_name(code))
+    }
+
+    /// Which of the rules that dossiers follow these are.
+    fn follows(&mut self, pinned: &Arc<Pinned>) -> usize {
+        match self.pinned.iter().position(|p| Arc::ptr_eq(p, pinned) || p == pinned) {
+            Some(at) => at,
+            None => {
+                self.pinned.push(Arc::clone(pinned));
+                self.pinned.len() - 1
+            }
+        }
+    }
+
+    /// Adds segments of a snapshot.
+    pub(super) fn add_segments(&mut self, segments: Vec<StoredSegment>) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for segment in segments {
+            self.views.table.read_segment(segment);
+        }
+        for (chunk, first) in self.views.table.chunks().zip((0..).step_by(CHUNK)) {
+            chunk.each_code(|slot, code| index.insert(code, first + u32::try_from(slot).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// Adds keys and rules of a snapshot, in their order.
+    pub(super) fn add_kin(&mut self, kin: Kin) {
+        let Kin { keys, pinned } = kin;
+        let follows = self.follows(&pinned);
+        let pinned = Arc::clone(&self.pinned[follows]);
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.kins.insert((keys, number(follows)), number(self.views.kins.len()));
+        self.views.kins.push(Kin { keys, pinned });
+    }
+
+    /// Gives a code that has none a number.
+    pub(super) fn add_name(&mut self, code: &Code) -> u32 {
+        let number = u32::try_from(self.views.names.push(Arc::clone(code)) + 1).unwrap_or(u32::MAX);
+        self.numbers.insert(Arc::clone(code), number);
+        number
+    }
+
+    /// From codes to rows, for readers.
+    pub(crate) fn codes(&self) -> Codes {
+        Codes(Arc::clone(&self.index))
+    }
+
+    fn find(&self, code: &str) -> Option<u32> {
+        self.codes().find(&self.views, code)
+    }
+}
+
+/// From codes to rows.
+#[derive(Clone)]
+pub(crate) struct Codes(Arc<RwLock<Index>>);
+
+impl Codes {
+    fn candidates(&self, code: &str) -> std::vec::IntoIter<u32> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).candidates(code)
+    }
+
+    /// The row of a code in these views.
+    pub(crate) fn find(&self, views: &Views, code: &str) -> Option<u32> {
+        self.candidates(code).find(|row| views.sight(*row).is_some_and(|sight| *sight.code() == *code))
+    }
+
+    /// The row of a code that is known to have one.
+    pub(crate) fn find_known(&self, views: &Views, code: &str) -> Option<u32> {
+        let mut candidates = self.candidates(code);
+        match (candidates.next(), candidates.next()) {
+            (only, None) => only.filter(|row| (*row as usize) < views.len()),
+            // Two codes of one hash are told apart by reading them.
+            _ => self.find(views, code),
+        }
+    }
+}
+
+impl Views {
+    /// What is known of the dossier of a row.
+    pub(crate) fn standing(&self, row: u32) -> Option<Standing> {
+        let sight = self.sight(row)?;
+        let (cells, kin) = (sight.cells(), sight.kin());
+        Some(Standing {
+            row,
+            last: cells.last,
+            keys: self.keys_of(kin),
+            pinned: Arc::clone(&kin.pinned),
+            flags: cells.flags,
+            known: sight.chunk.tale(sight.slot).and_then(|tale| tale.known()),
+        })
+    }
+
+    /// Whether an event of a row's dossier was corrected that counts in its figures.
+    pub(crate) fn is_corrected(&self, row: u32) -> bool {
+        self.sight(row).and_then(|sight| sight.chunk.tale(sight.slot)).is_some_and(|tale| tale.is_corrected())
+    }
+
+    /// The code of a row.
+    pub(crate) fn code_of(&self, row: u32) -> Option<Code> {
+        Some(self.sight(row)?.code())
+    }
+
+    /// The unit of a row.
+    pub(crate) fn unit_of(&self, row: u32) -> Option<&Code> {
+        self.name(self.sight(row)?.kin().keys[0])
+    }
+
+    /// The position of the newest record of a row's dossier.
+    pub(crate) fn last_record(&self, row: u32) -> Option<u64> {
+        Some(self.sight(row)?.cells().last)
+    }
+}
