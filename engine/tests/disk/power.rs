@@ -10,7 +10,7 @@ use super::load::{ALONE, BEGIN, Found, digests, judge, replay, sayings, send};
 use super::platter::{CHANCES, Chance, Platter, Syncs};
 use dunghen_engine::record::Logged;
 use dunghen_engine::time::Timestamp;
-use dunghen_engine::{Engine, Receipt};
+use dunghen_engine::{Engine, Options, Receipt};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -40,11 +40,14 @@ struct Load {
     dossiers: u64,
     /// How many bytes of text a wide event has.
     wide: usize,
+    /// At how many bytes the log goes on in a new part, and after how many records a snapshot is written.
+    roll: Option<(u64, u64)>,
 }
 
-const SMALL: Load = Load { sessions: 3, batches: 24, dossiers: 6, wide: 200 };
-const GROWING: Load = Load { sessions: 1, batches: 100, dossiers: 8, wide: 4000 };
-const LARGE: Load = Load { sessions: 2, batches: 180, dossiers: 8, wide: 4000 };
+const SMALL: Load = Load { sessions: 3, batches: 24, dossiers: 6, wide: 200, roll: None };
+const ROLLING: Load = Load { sessions: 3, batches: 60, dossiers: 8, wide: 2000, roll: Some((40_000, 40)) };
+const GROWING: Load = Load { sessions: 1, batches: 100, dossiers: 8, wide: 4000, roll: None };
+const LARGE: Load = Load { sessions: 2, batches: 180, dossiers: 8, wide: 4000, roll: None };
 
 /// Three desks send batches large and small to the directory `root/a/data`, which is opened and closed several times.
 /// The lives of a directory have numbers, from which their business time follows.
@@ -59,7 +62,11 @@ fn live(root: &Path, number: usize, seed: u64, load: Load, syncs: Syncs) -> Life
     let mut records: Vec<Logged> = Vec::new();
     let receipts: Mutex<Vec<Receipt>> = Mutex::default();
     for session in 0..load.sessions {
-        let engine = Engine::open(&data, options(&clock)).unwrap();
+        let mut options = options(&clock);
+        if let Some((roll_at, snapshot_every)) = load.roll {
+            options = Options { roll_at, snapshot_every, ..options };
+        }
+        let engine = Engine::open(&data, options).unwrap();
         if session == 0 {
             // What was there when the life began stays.
             began.acknowledged(engine.position());
@@ -218,9 +225,10 @@ fn lives(seed: u64, loads: &[Load], cuts: usize) -> (usize, usize) {
         let mut judged = cut(&life, cuts, None, &mut noise);
         let unsynced = judged.iter().filter(|c| matches!(c.found, Found::Records(n, _) if n > c.acknowledged)).count();
         println!(
-            "life {number}: {} steps, {} KB written, {} records, {} segments used again; {} cuts, {unsynced} of which \
+            "life {number}: {} steps, {} files made, {} KB written, {} records, {} segments used again; {} cuts, {unsynced} of which \
              left more than was acknowledged",
             life.steps.len(),
+            life.steps.iter().filter(|s| matches!(s, Step::Enter { is_directory: false, .. })).count(),
             life.steps.iter().map(|s| if let Step::Write { bytes, .. } = s { bytes.len() } else { 0 }).sum::<usize>()
                 / 1024,
             life.truth.len() - 1,
@@ -251,6 +259,13 @@ fn and_when_segments_are_used_again() {
     assert_eq!(cuts, 60);
 }
 
+/// The log goes on in new parts while full ones are sealed and removed, and snapshots are written beside it.
+#[test]
+fn and_while_the_log_rolls() {
+    let (_, cuts) = lives(20_250_906, &[ROLLING, ROLLING, SMALL], 40);
+    assert_eq!(cuts, 120);
+}
+
 #[test]
 #[ignore = "as long as one likes"]
 fn many_cuts() {
@@ -259,7 +274,7 @@ fn many_cuts() {
     };
     let seed = number("DUNGHEN_SEED", 1);
     let cuts = number("DUNGHEN_CUTS", 1000) as usize;
-    let (reused, cuts) = lives(seed, &[SMALL, LARGE, SMALL, LARGE, SMALL, SMALL, LARGE, LARGE], cuts.div_ceil(8));
+    let (reused, cuts) = lives(seed, &[SMALL, LARGE, ROLLING, LARGE, SMALL, ROLLING, LARGE, ROLLING], cuts.div_ceil(8));
     assert!(reused > 10, "sled used {reused} segments again");
     println!("{cuts} cuts, {reused} segments used again");
 }
