@@ -216,3 +216,25 @@ async fn damage_found_while_reading_is_named() {
     let history = pb::GetDossierRequest { dossier: "B".into(), ..Default::default() };
     assert_eq!(served.source.get_dossier(history).await.unwrap_err().code(), Code::DataLoss);
 }
+
+/// A disk that stalls for longer than a caller waits: the caller is told at its deadline, questions are answered
+/// meanwhile, and what it sent, and sends again when the disk is back, is recorded once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_waits_for_a_stalled_disk_until_its_deadline() {
+    let served = Served::start().await;
+    served.source.record(request(received("A"))).await.unwrap();
+    served.home.set_gate(false);
+    let Source::Remote(channel) = &served.source else { unreachable!("connected") };
+    let sent = received("B");
+    let mut asked = tonic::Request::new(request(sent.clone()));
+    asked.set_timeout(Duration::from_millis(600));
+    let mut desk = pb::desk_service_client::DeskServiceClient::new(channel.clone());
+    let late = desk.record(asked).await.unwrap_err();
+    assert!(matches!(late.code(), Code::DeadlineExceeded | Code::Cancelled), "{late:?}");
+    assert_eq!(served.received().await, 1, "asked while the disk stalls");
+    assert_eq!(served.health("").await, ServingStatus::Serving, "slow is not broken");
+    served.home.set_gate(true);
+    let receipt = served.source.record(request(sent)).await.unwrap().receipt.unwrap();
+    assert_eq!((receipt.position, receipt.dossier_version, served.received().await), (1, 1, 2));
+    assert!(receipt.duplicate, "the first was recorded when the disk was back");
+}

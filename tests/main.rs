@@ -7,6 +7,8 @@ mod crash;
 mod due;
 mod failing;
 mod form;
+mod full_disk;
+mod golden_directory;
 mod grpc;
 mod languages;
 mod recount;

@@ -6,6 +6,7 @@
 //! DIR/head           the length of the log and its last digest
 //! DIR/log/           the newest frames, in sled; after the first roll it is called log.0000000001, and so on
 //! DIR/sealed/        the frames before those, in files that never change
+//! DIR/failed         there from a write of the log that failed until the log is opened again
 //! ```
 //!
 //! Format 1 is a directory whose whole log is in `log`. Before the log goes on anywhere else the format becomes 2, so
@@ -16,6 +17,7 @@ use crate::log::{Digest, Head, LogError, Roll, SledLog, genesis, sync_directory}
 use crate::time::Zone;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -184,7 +186,7 @@ fn genesis_of(identity: &Identity) -> Digest {
 
 /// Whether there is anything that a creation cut short does not leave.
 fn holds_other_things(path: &Path) -> std::io::Result<bool> {
-    const OURS: [&str; 5] = ["lock", "head", "log", "dunghen.toml.new", "lost+found"];
+    const OURS: [&str; 6] = ["lock", "head", "log", "log.new", "dunghen.toml.new", "lost+found"];
     for entry in std::fs::read_dir(path)? {
         if !OURS.iter().any(|name| entry.as_ref().is_ok_and(|e| e.file_name() == *name)) {
             return Ok(true);
@@ -205,8 +207,23 @@ fn make(path: &Path, new: New) -> Result<(), DirectoryError> {
         identity.rules.as_ref().map_or_else(String::new, |name| format!("rules = \"{name}\"\n")),
     );
     write_identity(path, text.as_bytes()).map_err(at(&path.join(IDENTITY)))?;
-    if let Some(parent) = path.canonicalize().ok().and_then(|p| p.parent().map(Path::to_owned)) {
-        sync_directory(&parent).map_err(at(&parent))?;
+    sync_above(path)
+}
+
+/// Makes the way down to a new directory durable: some of those above it may have been made with it, by this process or
+/// by one that was killed before it came here. Above a mount point, and where this process may not read, it made
+/// nothing.
+fn sync_above(path: &Path) -> Result<(), DirectoryError> {
+    let path = path.canonicalize().map_err(at(path))?;
+    let device = path.metadata().map_err(at(&path))?.dev();
+    for above in path.ancestors().skip(1) {
+        if above.metadata().map_err(at(above))?.dev() != device {
+            break;
+        }
+        match sync_directory(above) {
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => break,
+            synced => synced.map_err(at(above))?,
+        }
     }
     Ok(())
 }

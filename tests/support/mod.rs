@@ -24,7 +24,12 @@ impl Server {
     }
 
     pub fn start_with(data: &Path, args: &[&str]) -> Server {
-        let mut child = Command::new(DUNGHEN)
+        Server::start_by(Command::new(DUNGHEN), data, args)
+    }
+
+    /// By a command that runs the binary with the arguments that follow.
+    pub fn start_by(mut command: Command, data: &Path, args: &[&str]) -> Server {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(args)

@@ -15,7 +15,7 @@ mod writer;
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
-use crate::log::{EventLog, Log, LogError, Roll};
+use crate::log::{EventLog, Held, Log, LogError, Roll};
 use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
@@ -819,8 +819,15 @@ impl Engine {
             return Box::new(records.filter(move |r| r.as_ref().map_or(true, |r| self.passes(r, &filter, &merged))));
         }
         let (from, mut decoder) = (filter.from, Decoder::new());
-        let frames = self.shared.log.frames(from);
-        let frames = frames.take_while(move |f| f.as_ref().map_or(true, |held| held.first() < to));
+        let mut frames = self.shared.log.frames(from);
+        let mut next = from;
+        // Not one step further: behind the head may lie what a failed append left, which a log that has failed cannot
+        // always read.
+        let frames = std::iter::from_fn(move || {
+            let held = if next < to { frames.next()? } else { return None };
+            next = held.as_ref().map_or(to, Held::after);
+            Some(held)
+        });
         let records = frames.flat_map(move |held| match held {
             Ok(held) => {
                 let wanted = held.iter().filter(|(position, _)| (from..to).contains(position));

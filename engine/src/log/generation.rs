@@ -106,12 +106,22 @@ fn is_locked(e: &::sled::Error) -> bool {
     matches!(e, ::sled::Error::Io(e) if e.to_string().starts_with("could not acquire lock"))
 }
 
+/// What the system said, if it was the system that said it. sled hands on copies, of which only the words are left:
+/// `Os { code: 28, … }`.
+fn said_by_system(e: &std::io::Error) -> Option<std::io::Error> {
+    let copied = || e.to_string().strip_prefix("Os { code: ")?.split(',').next()?.parse().ok();
+    e.raw_os_error().or_else(copied).map(std::io::Error::from_raw_os_error)
+}
+
 /// Only what the system said of the disk leaves hope that the log is whole; all else sled says of what it read.
 fn meaning(what: &str, e: ::sled::Error) -> LogError {
+    if let ::sled::Error::Io(io) = &e
+        && let Some(said) = said_by_system(io)
+    {
+        return LogError::Unavailable(format!("{what}: {said}"));
+    }
     match e {
-        ::sled::Error::Io(ref io) if io.raw_os_error().is_some() || is_locked(&e) => {
-            LogError::Unavailable(format!("{what}: {e}"))
-        }
+        e if is_locked(&e) => LogError::Unavailable(format!("{what}: {e}")),
         ::sled::Error::Corruption { .. } => {
             LogError::Damaged { position: 0, what: format!("{what}: sled found its file corrupted") }
         }

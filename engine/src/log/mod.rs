@@ -13,6 +13,7 @@ mod records;
 mod sealed;
 mod sled;
 mod sync;
+mod tail;
 
 use frame::Packed;
 pub use frame::{Digest, genesis};
@@ -23,6 +24,7 @@ pub use records::{Held, Records};
 pub use sled::{Roll, SledLog};
 pub use sync::{calls as sync_calls, sync_directory};
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why the log cannot be used.
@@ -131,6 +133,9 @@ pub struct Log {
     /// The end of what is durable.
     tip: Mutex<Tip>,
     packing: Mutex<Packing>,
+    tail: tail::Tail,
+    /// Whether an append has failed, so that the home may no longer be able to read its own end.
+    failed: AtomicBool,
 }
 
 /// What packs, and the end of what it packed.
@@ -169,7 +174,8 @@ impl Log {
     pub fn unread(home: Box<dyn EventLog>, genesis: Digest) -> Result<Log, LogError> {
         let tip = Tip { length: 0, digest: genesis };
         let packing = Packing { packer: frame::Packer::new()?, tip };
-        Ok(Log { home, genesis, tip: Mutex::new(tip), packing: Mutex::new(packing) })
+        let (tip, packing) = (Mutex::new(tip), Mutex::new(packing));
+        Ok(Log { home, genesis, tip, packing, tail: tail::Tail::default(), failed: AtomicBool::new(false) })
     }
 
     /// What is packed next follows this.
@@ -246,6 +252,7 @@ impl Log {
             for (position, record) in walk.step(first, &bytes)?.iter() {
                 visit(position, record)?;
             }
+            self.tail.keep([(first, bytes.as_slice())]);
         }
         walk.end()?;
         self.go_on_at(walk.tip);
@@ -288,7 +295,8 @@ impl Log {
         if packed.before != *tip {
             return Err(LogError::Unavailable("a group that was packed before this one was not stored".to_owned()));
         }
-        store(&packed.frames())?;
+        let frames = packed.frames();
+        self.kept(store(&frames), frames)?;
         *tip = packed.tip;
         Ok(packed.before.length)
     }
@@ -312,6 +320,15 @@ impl Log {
         self.put(&packing.pack(records)?, |frames| self.home.store(frames))
     }
 
+    /// Keeps the end of the log in memory, or notes that its home has failed.
+    fn kept(&self, outcome: Result<(), LogError>, stored: Vec<(u64, &[u8])>) -> Result<(), LogError> {
+        match outcome {
+            Ok(()) => self.tail.keep(stored),
+            Err(_) => self.failed.store(true, Ordering::Release),
+        }
+        outcome
+    }
+
     /// Makes everything appended durable, and then the head, which must never know more than the log holds.
     ///
     /// # Errors
@@ -325,7 +342,7 @@ impl Log {
     /// The frame that holds `from` (or begins after it) and all that follow, each checked on its own: the chain was
     /// checked at opening.
     pub fn frames(&self, from: u64) -> impl Iterator<Item = Result<Held, LogError>> + Send + '_ {
-        self.home.frames(from).map(|stored| {
+        self.stored(from).map(|stored| {
             let (first, bytes) = stored?;
             Ok(frame::open(first, &bytes)?.records)
         })
@@ -340,6 +357,15 @@ impl Log {
             }
             Err(e) => vec![Err(e)],
         })
+    }
+
+    /// The frames from their home; after a failure those at the end, which it may not be able to read, from memory.
+    fn stored(&self, from: u64) -> Frames<'_> {
+        if self.failed.load(Ordering::Acquire) {
+            self.tail.behind(from, |from| self.home.frames(from))
+        } else {
+            self.home.frames(from)
+        }
     }
 
     /// One record.

@@ -144,7 +144,8 @@ impl Held {
     }
 
     /// The position after the last.
-    pub(super) fn after(&self) -> u64 {
+    #[must_use]
+    pub fn after(&self) -> u64 {
         self.first + self.count as u64
     }
 }

@@ -31,6 +31,9 @@ use std::time::Duration;
 
 /// The head file of a data directory.
 pub(super) const HEAD: &str = "head";
+/// There after a write or a sync has failed, until the log was opened again. It need not be durable: what it warns of
+/// does not outlast a power cut either.
+const FAILED: &str = "failed";
 /// How long the sealing thread waits before it looks again whether the last reader has left a generation.
 const READERS_PAUSE: Duration = Duration::from_millis(100);
 /// How long it waits before it tries again what failed.
@@ -142,10 +145,17 @@ impl SledLog {
     /// [`LogError::Damaged`] if a part cannot be read or the parts do not join; [`LogError::Unavailable`] if the disk
     /// fails or if this build does not sync durably.
     pub fn open(directory: &Path, roll: Roll) -> Result<SledLog, LogError> {
+        if directory.join(FAILED).exists() {
+            sync::read_from_disk(directory)?;
+        }
         // The head first: without it there is nothing to judge the log by, and opening sled would change the log.
         let (head, head_at_open) = HeadFile::open(&directory.join(HEAD))?;
         let shelf = Shelf::open(directory, &head_at_open)?;
         sync::sync_directory(directory)?;
+        match std::fs::remove_file(directory.join(FAILED)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             roll,
@@ -192,7 +202,7 @@ impl SledLog {
             return Ok(active);
         }
         // What comes after must never be durable before it.
-        active.sync()?;
+        self.shared.noted(active.sync())?;
         let Some(generation) = shelf.spare.take() else { return Ok(active) };
         shelf.generations.push(Part { first, generation: Arc::clone(&generation) });
         Ok(generation)
@@ -389,6 +399,16 @@ impl Shared {
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // Parts are moved whole, so a panic elsewhere leaves no half-made shelf.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a note of a failure for the next opening.
+    fn noted(&self, outcome: Result<(), LogError>) -> Result<(), LogError> {
+        if outcome.is_err()
+            && let Err(e) = std::fs::File::create(self.directory.join(FAILED))
+        {
+            tracing::warn!("{}: {e}; restart the machine, not only the server", self.directory.join(FAILED).display());
+        }
+        outcome
     }
 
     fn nearly_full(&self) -> u64 {
@@ -615,7 +635,7 @@ impl EventLog for SledLog {
     fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
         let Some((first, _)) = frames.first() else { return Ok(()) };
         let active = self.active(*first)?;
-        active.append(frames)?;
+        self.shared.noted(active.append(frames))?;
         self.look_ahead(&active, *first);
         Ok(())
     }
@@ -624,14 +644,14 @@ impl EventLog for SledLog {
         let Some((first, _)) = frames.first() else { return Ok(()) };
         self.wait_in_bulk()?;
         let active = self.active(*first)?;
-        active.store(frames)?;
+        self.shared.noted(active.store(frames))?;
         self.look_ahead(&active, *first);
         Ok(())
     }
 
     fn sync(&self) -> Result<(), LogError> {
         let active = Arc::clone(&self.shared.shelf().active().generation);
-        active.sync()
+        self.shared.noted(active.sync())
     }
 
     fn frames(&self, from: u64) -> Frames<'_> {

@@ -32,6 +32,16 @@ mod linux {
     pub(super) fn calls() -> u64 {
         CALLS.load(Ordering::Relaxed)
     }
+
+    /// Lets the kernel forget what it holds in memory of a file. It keeps what it could not write, unless that failed.
+    pub(super) fn forget(file: &std::fs::File) -> std::io::Result<()> {
+        use std::os::fd::AsRawFd;
+        // SAFETY: takes a descriptor by value, which `file` keeps open, and reads no memory of ours.
+        match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
+            0 => Ok(()),
+            code => Err(std::io::Error::from_raw_os_error(code)),
+        }
+    }
 }
 
 /// How often a flush was made durable since the process started.
@@ -48,6 +58,26 @@ pub fn calls() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static CALLS: AtomicU64 = AtomicU64::new(0);
     CALLS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Makes sure that what is read from the files below `path` lies on the disk, after a sync of one of them has failed:
+/// the kernel then takes what it could not write for written, and would go on showing it until the power is cut.
+///
+/// # Errors
+/// What the file system says.
+pub(super) fn read_from_disk(path: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_from_disk(&path)?;
+            continue;
+        }
+        let file = std::fs::File::open(&path)?;
+        file.sync_all()?;
+        #[cfg(target_os = "linux")]
+        linux::forget(&file)?;
+    }
+    Ok(())
 }
 
 /// Makes a new or renamed entry of a directory durable.

@@ -64,6 +64,13 @@ pub fn log(error: &LogError) -> Text {
             ),
             format!("LOG_DAMAGED at position {position}: {what}"),
         ),
+        // What the system said of the disk.
+        LogError::Unavailable(why) if why.contains("(os error ") => Text::new(
+            format!(
+                "LOG_UNAVAILABLE: không dùng được nhật ký: {why}. Hãy kiểm tra đĩa (dung lượng, lỗi) rồi chạy lại."
+            ),
+            format!("LOG_UNAVAILABLE: {why}. See to the disk (space, errors) and start again."),
+        ),
         LogError::Unavailable(why) => {
             Text::new(format!("LOG_UNAVAILABLE: không dùng được nhật ký: {why}"), format!("LOG_UNAVAILABLE: {why}"))
         }

@@ -238,8 +238,14 @@ pub fn not_yet(wanted: u64, position: u64) -> Text {
 #[must_use]
 pub fn unavailable(why: &str) -> Text {
     Text::new(
-        format!("Nhật ký không ghi được ({why}). Hãy gửi lại sau với cùng mã sự kiện; gửi hai lần không sao."),
-        format!("The log cannot be written ({why}). Send it again later with the same event id; twice does no harm."),
+        format!(
+            "Nhật ký không ghi được ({why}). Máy chủ không nhận thêm sự kiện nào cho đến khi người vận hành khắc phục \
+             và khởi động lại; sau đó hãy gửi lại với cùng mã sự kiện, gửi hai lần không sao."
+        ),
+        format!(
+            "The log cannot be written ({why}). No event is accepted until whoever runs the server has mended that and \
+             restarted it; then send it again with the same event id, twice does no harm."
+        ),
     )
 }
 
