@@ -9,6 +9,7 @@ use super::state::{Act, Dossier, Entry, fingerprint};
 use super::timeline::{Comparison, Timeline};
 use crate::rules::{Code, Rulebook};
 use crate::time::{Date, Due, Timestamp, Zone};
+use std::cell::OnceCell;
 use uuid::Uuid;
 
 /// How far ahead of the engine's clock an event may claim to have happened: 5 minutes.
@@ -551,6 +552,7 @@ struct History<'a> {
     reschedulings: u32,
     home: &'a Zone,
     received: Timestamp,
+    by_instant: OnceCell<Option<Timeline>>,
 }
 
 impl<'a> History<'a> {
@@ -561,7 +563,8 @@ impl<'a> History<'a> {
         let received = entries.iter().find(|e| matches!(e.act, Act::Received(_))).map(|e| e.occurred_at);
         entries.push(candidate(statement, reckoned));
         let reschedulings = dossier.pinned.reschedulings;
-        History { entries, reschedulings, home, received: received.unwrap_or(statement.occurred_at) }
+        let received = received.unwrap_or(statement.occurred_at);
+        History { entries, reschedulings, home, received, by_instant: OnceCell::new() }
     }
 
     fn newest(&self) -> &Entry {
@@ -576,8 +579,9 @@ impl<'a> History<'a> {
         Timeline::fold(entries, self.home, Comparison::Date(self.home))
     }
 
-    fn by_instant(&self) -> Option<Timeline> {
-        Timeline::fold(&self.entries, self.home, Comparison::Instant)
+    /// The whole history to the millisecond, folded once.
+    fn by_instant(&self) -> Option<&Timeline> {
+        self.by_instant.get_or_init(|| Timeline::fold(&self.entries, self.home, Comparison::Instant)).as_ref()
     }
 
     fn candidate_ends(&self) -> bool {
@@ -590,7 +594,7 @@ impl<'a> History<'a> {
 
     /// The `Late` of every promise missed by `now` that is not on record.
     fn missed(&self, dossier: &Dossier, now: Timestamp) -> Vec<Proposal> {
-        self.by_instant().map_or_else(Vec::new, |timeline| lates(dossier, &timeline, now, self.home))
+        self.by_instant().map_or_else(Vec::new, |timeline| lates(dossier, timeline, now, self.home))
     }
 
     fn flags(&self) -> Flags {

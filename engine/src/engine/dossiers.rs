@@ -10,6 +10,7 @@ use crate::log::LogError;
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
 use crate::views::{Standing, tag};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ pub(super) struct Remembered {
 
 /// The dossiers touched lately, in two generations: whoever is touched moves into the younger.
 pub(super) struct Dossiers {
-    young: HashMap<Code, Slot>,
-    old: HashMap<Code, Slot>,
+    young: HashMap<Code, Slot, RandomState>,
+    old: HashMap<Code, Slot, RandomState>,
     /// How many a generation holds before it becomes the older.
     generation: usize,
     /// The position before which all records of the older generation stand.
@@ -48,7 +49,7 @@ pub(super) struct Dossiers {
 impl Dossiers {
     /// None yet; `generation` is how many are kept at least.
     pub(super) fn new(generation: usize) -> Dossiers {
-        Dossiers { young: HashMap::new(), old: HashMap::new(), generation, old_until: 0 }
+        Dossiers { young: HashMap::default(), old: HashMap::default(), generation, old_until: 0 }
     }
 
     /// How many are kept at least.

@@ -5,7 +5,8 @@
 //! looks up compares the code of the row. Shards grow one at a time, so that no event waits for all to be moved. The hash
 //! has a seed of its own in every process: nothing of it is stored, and no sender can aim at one shard.
 
-use std::hash::{BuildHasher, RandomState};
+use foldhash::quality::RandomState;
+use std::hash::BuildHasher;
 
 const SHARD_BITS: u32 = 12;
 const SMALLEST: usize = 8;
@@ -42,7 +43,7 @@ struct Key {
 impl Index {
     pub(crate) fn new() -> Index {
         let shards = (0..1 << SHARD_BITS).map(|_| Shard::default()).collect();
-        Index { hash: RandomState::new(), shards }
+        Index { hash: RandomState::default(), shards }
     }
 
     fn key(&self, code: &str) -> Key {

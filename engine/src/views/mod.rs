@@ -38,7 +38,7 @@ pub(crate) use register::{Rows, Standing};
 pub(crate) use table::StoredSegment;
 pub(crate) use tale::tag;
 
-use crate::dossier::{Code, Comparison, Dossier, Entry, Flags, Keys, Timeline};
+use crate::dossier::{Code, Comparison, Dossier, Due, Entry, Flags, Keys, Timeline};
 use crate::rules::{ComparedBy, Definition, Pinned, Rulebook};
 use crate::time::{Timestamp, Zone};
 use line::{FOLDED, MOVED, RECEIVED, Seen};
@@ -86,9 +86,9 @@ pub struct Row {
     /// Its history.
     pub dossier: Arc<Dossier>,
     /// Its history folded by dates of the directory's zone; `None` if it was never received.
-    pub by_date: Option<Timeline>,
+    pub by_date: Option<Arc<Timeline>>,
     /// Its history folded to the millisecond.
-    pub by_instant: Option<Timeline>,
+    pub by_instant: Option<Arc<Timeline>>,
 }
 
 impl Row {
@@ -96,8 +96,14 @@ impl Row {
     #[must_use]
     pub fn new(dossier: Arc<Dossier>, home: &Zone) -> Row {
         let standing = dossier.standing();
-        let by_date = Timeline::fold(&standing, home, Comparison::Date(home));
-        let by_instant = Timeline::fold(&standing, home, Comparison::Instant);
+        let by_date = Timeline::fold(&standing, home, Comparison::Date(home)).map(Arc::new);
+        // Of dates alone the last tick is the same either way, in the directory's own zone.
+        let dated = standing.iter().all(|e| !matches!(e.act.due(), Some(Due::Instant(_))));
+        let by_instant = if dated {
+            by_date.clone()
+        } else {
+            Timeline::fold(&standing, home, Comparison::Instant).map(Arc::new)
+        };
         drop(standing);
         Row { dossier, by_date, by_instant }
     }

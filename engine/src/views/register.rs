@@ -12,6 +12,7 @@ use super::{Kin, Row, Views};
 use crate::dossier::{Code, Flags, Keys};
 use crate::rules::{Pinned, Rulebook};
 use crate::time::Zone;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 /// All dossiers, as they are now, by their rows.
 pub(crate) struct Rows {
     views: Views,
-    numbers: HashMap<Code, u32>,
+    numbers: HashMap<Code, u32, RandomState>,
     kins: HashMap<([u32; 4], u32), u32>,
     /// The rules that dossiers follow, each once.
     pinned: Vec<Arc<Pinned>>,
@@ -56,7 +57,7 @@ impl Rows {
     pub(crate) fn new(home: Zone) -> Rows {
         Rows {
             views: Views::new(home),
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             kins: HashMap::new(),
             pinned: Vec::new(),
             tale: Vec::new(),
