@@ -81,6 +81,9 @@ struct Work {
     in_flight: usize,
 }
 
+const BATCHES: &str = "batches of 1,000, 4 in flight on 4 connections";
+const BATCHES_IN_FLIGHT: usize = 4;
+
 const GROUPS: [Group; 3] = [
     Group {
         size: 1,
@@ -101,10 +104,10 @@ const GROUPS: [Group; 3] = [
         works: &[
             Work { name: "4 streams, 4,096 events in flight", call: Call::Stream, connections: 4, in_flight: 4096 },
             Work {
-                name: "batches of 1,000, 4 in flight on 4 connections",
+                name: BATCHES,
                 call: Call::Batch(1000),
-                connections: 4,
-                in_flight: 4,
+                connections: BATCHES_IN_FLIGHT,
+                in_flight: BATCHES_IN_FLIGHT,
             },
         ],
     },
@@ -220,6 +223,12 @@ impl Bench<'_> {
         if group.size == 64 {
             let sample = self.engine_writes(64, local::record_in_flight)?;
             measured.push((group.works[0].name, ENGINE, sample));
+        }
+        if group.size == 1000 {
+            let sample = self.engine_writes(BATCHES_IN_FLIGHT, |e, desks, t| {
+                local::batches_in_flight(e, desks, group.size, t)
+            })?;
+            measured.push((BATCHES, ENGINE, sample));
         }
         file.then(&raw::append(&path, group.size, self.time / 2)?);
         let over = raw::overwrite(&path, group.size, self.time / 2)?;

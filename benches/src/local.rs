@@ -10,6 +10,7 @@ use dunghen_engine::rules::definition;
 use dunghen_engine::time::Date;
 use dunghen_engine::views::{Filter, GroupKey, Moment, RatesQuery};
 use dunghen_engine::{Batch, Engine, Mode, Purpose, ReplayFilter};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -92,6 +93,53 @@ pub(crate) fn record_in_flight(engine: &Engine, desks: &mut [Stories], time: Dur
         }
     }
     sample.elapsed = started.elapsed();
+    Ok(sample)
+}
+
+/// How many batches are made before the clock runs.
+const AHEAD: usize = 64;
+
+/// Records batches of this size, one of each desk always in flight, for this long. Only recording counts as time: the batches
+/// are made before.
+pub(crate) fn batches_in_flight(
+    engine: &Engine,
+    desks: &mut [Stories],
+    group: usize,
+    time: Duration,
+) -> Result<Sample, Failure> {
+    let mut sample = Sample::new();
+    while sample.elapsed < time {
+        let mut ready: Vec<VecDeque<Vec<Command>>> =
+            desks.iter_mut().map(|desk| (0..AHEAD).map(|_| commands(desk, group)).collect()).collect();
+        let (answer, answers) = channel();
+        let send = |number: usize, commands: Vec<Command>| {
+            let answer = answer.clone();
+            let called = Instant::now();
+            let reply = move |result: Result<Vec<_>, _>| {
+                // Nobody waits any more only if the measurement has failed.
+                let _ = answer.send((number, called, result));
+            };
+            engine.submit(Batch { commands, mode: Mode::Each }, reply).map_err(|r| format!("{r:?}"))
+        };
+        let started = Instant::now();
+        let mut in_flight = 0;
+        for (number, batches) in ready.iter_mut().enumerate() {
+            if let Some(batch) = batches.pop_front() {
+                send(number, batch)?;
+                in_flight += 1;
+            }
+        }
+        while in_flight > 0 {
+            let (number, called, result) = answers.recv()?;
+            sample.call(group as u64, called.elapsed());
+            receipts(&result.map_err(|r| format!("{r:?}"))?, group)?;
+            match ready[number].pop_front() {
+                Some(batch) => send(number, batch)?,
+                None => in_flight -= 1,
+            }
+        }
+        sample.elapsed += started.elapsed();
+    }
     Ok(sample)
 }
 

@@ -6,13 +6,33 @@
 
 use super::{Shared, history};
 use crate::dossier::{Code, Command, Dossier, Event};
-use crate::log::LogError;
+use crate::log::{Log, LogError};
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
 use crate::views::{Standing, tag};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Where dossiers are found that were put away.
+pub(super) trait Source {
+    /// What the register knows of a dossier.
+    fn standing(&self, code: &str) -> Option<Standing>;
+
+    /// The log, for what it does not know.
+    fn log(&self) -> &Log;
+}
+
+impl Source for Shared {
+    fn standing(&self, code: &str) -> Option<Standing> {
+        let views = self.published();
+        views.standing(self.codes.find(&views, code)?)
+    }
+
+    fn log(&self) -> &Log {
+        &self.log
+    }
+}
 
 /// So many dossiers are let go of in no time.
 const FEW: usize = 1000;
@@ -61,13 +81,13 @@ impl Dossiers {
     pub(super) fn find(
         &mut self,
         code: &Code,
-        shared: &Shared,
+        source: &impl Source,
         rules: &mut Rulebook,
     ) -> Result<Option<&mut Slot>, LogError> {
         if !self.young.contains_key(code) {
             let slot = match self.old.remove(code) {
                 Some(slot) => Some(slot),
-                None => recall(code, shared, rules)?,
+                None => recall(code, source, rules)?,
             };
             let Some(slot) = slot else { return Ok(None) };
             self.young.insert(Arc::clone(code), slot);
@@ -120,8 +140,8 @@ impl Dossiers {
 }
 
 /// Makes the slot of a dossier that was put away.
-fn recall(code: &Code, shared: &Shared, rules: &mut Rulebook) -> Result<Option<Slot>, LogError> {
-    let standing = shared.standing(code);
+fn recall(code: &Code, source: &impl Source, rules: &mut Rulebook) -> Result<Option<Slot>, LogError> {
+    let standing = source.standing(code);
     let Some(Standing { row, last, keys, pinned, flags, known }) = standing else { return Ok(None) };
     let slot = match known {
         Some(known) => {
@@ -130,15 +150,15 @@ fn recall(code: &Code, shared: &Shared, rules: &mut Rulebook) -> Result<Option<S
             Slot { dossier: Arc::new(told), row: Some(row), alarm: None, tags: known.tags, touched: false }
         }
         None => {
-            let dossier = from_log(code, last, shared, rules)?;
+            let dossier = from_log(code, last, source, rules)?;
             Slot { dossier: Arc::new(dossier), row: Some(row), alarm: None, tags: Vec::new(), touched: false }
         }
     };
     Ok(Some(Slot { alarm: slot.next_miss(rules), ..slot }))
 }
 
-fn from_log(code: &Code, last: u64, shared: &Shared, rules: &mut Rulebook) -> Result<Dossier, LogError> {
-    let records = history::records(&shared.log, last)?;
+fn from_log(code: &Code, last: u64, source: &impl Source, rules: &mut Rulebook) -> Result<Dossier, LogError> {
+    let records = history::records(source.log(), last)?;
     Ok(history::dossier(code, &records, &mut |unit, procedure, received, position| {
         rules.pin(unit, procedure, received, position)
     }))
@@ -162,7 +182,7 @@ impl Slot {
     pub(super) fn complete_for(
         &mut self,
         command: &Command,
-        shared: &Shared,
+        source: &impl Source,
         rules: &mut Rulebook,
     ) -> Result<(), LogError> {
         let statement = &command.statement;
@@ -170,26 +190,26 @@ impl Slot {
             && (command.imported
                 || matches!(statement.event, Event::Corrected { .. })
                 || self.tags.contains(&tag(statement.event_id)));
-        if needed { self.complete(shared, rules) } else { Ok(()) }
+        if needed { self.complete(source, rules) } else { Ok(()) }
     }
 
     /// The same for an event that is on record.
     pub(super) fn complete_for_event(
         &mut self,
         event: &Event,
-        shared: &Shared,
+        source: &impl Source,
         rules: &mut Rulebook,
     ) -> Result<(), LogError> {
         if !self.tags.is_empty() && matches!(event, Event::Corrected { .. }) {
-            self.complete(shared, rules)
+            self.complete(source, rules)
         } else {
             Ok(())
         }
     }
 
-    fn complete(&mut self, shared: &Shared, rules: &mut Rulebook) -> Result<(), LogError> {
+    fn complete(&mut self, source: &impl Source, rules: &mut Rulebook) -> Result<(), LogError> {
         let Some(last) = self.dossier.entries.get(self.tags.len() - 1).map(|e| e.position) else { return Ok(()) };
-        let read = from_log(&self.dossier.code, last, shared, rules)?;
+        let read = from_log(&self.dossier.code, last, source, rules)?;
         let dossier = Arc::make_mut(&mut self.dossier);
         for (entry, read) in dossier.entries.iter_mut().zip(read.entries) {
             *entry = read;

@@ -21,7 +21,7 @@ use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, U
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery, Page,
-    RatesAnswer, RatesQuery, Row, Rows, Slip, Standing, Views, obligations, slip, unit_within,
+    RatesAnswer, RatesQuery, Row, Rows, Slip, Views, obligations, slip, unit_within,
 };
 use codes::Codes;
 use commit::{Committer, mark, poison};
@@ -322,12 +322,6 @@ impl Shared {
     /// How many records are durable and in every answer.
     pub(crate) fn position(&self) -> u64 {
         self.published().position()
-    }
-
-    /// What the register knows of a dossier.
-    pub(crate) fn standing(&self, code: &str) -> Option<Standing> {
-        let views = self.published();
-        views.standing(self.codes.find(&views, code)?)
     }
 
     /// How many rows readers know.

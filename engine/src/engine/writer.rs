@@ -5,15 +5,15 @@
 //! an append that fails poisons the writer: it answers nothing more until the log is opened anew.
 
 use super::commit::{Committer, Staged, poison};
-use super::dossiers::{Dossiers, Remembered};
+use super::dossiers::{Dossiers, Remembered, Source};
 use super::{Batch, Mode, Published, Receipt, Refused, Shared};
 use crate::clock::Guard;
 use crate::dossier::{Code, Command, Decision, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue};
-use crate::log::{LogError, Records};
+use crate::log::{Log, LogError, Records};
 use crate::record::{Logged, Record, RecordRef, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
-use crate::views::{Row, Rows, Views};
+use crate::views::{Row, Rows, Standing, Views};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -196,9 +196,10 @@ impl Writer {
 
     fn replay_event(&mut self, record: &Record, replay: &mut Replay, shared: &Shared) -> Result<(), LogError> {
         let code = &record.statement.dossier;
-        let slot = self.dossiers.find(code, shared, &mut self.rules)?;
+        let behind = Behind { register: &replay.register, shared };
+        let slot = self.dossiers.find(code, &behind, &mut self.rules)?;
         if let Some(slot) = slot {
-            slot.complete_for_event(&record.statement.event, shared, &mut self.rules)?;
+            slot.complete_for_event(&record.statement.event, &behind, &mut self.rules)?;
         }
         let dossier = self.dossiers.known(code).map(|slot| &slot.dossier);
         let (version, previous) = dossier.map_or((0, None), |d| (d.version(), d.last_position()));
@@ -227,8 +228,7 @@ impl Writer {
             }
         }
         replay.register.move_on(self.next);
-        shared.publish(&replay.register);
-        self.forget(shared);
+        self.forget(replay.register.len(), self.next);
     }
 
     /// Ends the replay.
@@ -236,6 +236,7 @@ impl Writer {
         self.shared_rules = Arc::new(self.rules.clone());
         replay.register.set_rules(self.rules());
         self.apply_replayed(&mut replay, shared);
+        shared.publish(&replay.register);
         replay.register
     }
 
@@ -276,11 +277,11 @@ impl Writer {
         Some((number, row))
     }
 
-    /// Forgets the codes of rows that the views have by now, and dossiers that were not touched for long.
-    fn forget(&mut self, shared: &Shared) {
-        let known = shared.rows();
+    /// Forgets the codes of rows that the views have by now, and dossiers that were not touched for long: those of which all
+    /// stands before `position` can be found again.
+    fn forget(&mut self, known: usize, position: u64) {
         while self.rows as usize - self.newest.len() < known && self.newest.pop_front().is_some() {}
-        self.dossiers.age(self.next, shared.position());
+        self.dossiers.age(self.next, position);
     }
 
     fn code_of(&self, row: u32, shared: &Shared) -> Option<Code> {
@@ -529,12 +530,28 @@ impl Writer {
 }
 
 /// How many dossiers may be touched in a replay before their rows are made.
-const REPLAYED_AT_ONCE: usize = 4096;
+const REPLAYED_AT_ONCE: usize = 32_768;
 
 /// A replay of the log at start-up.
 pub(super) struct Replay {
     pub(super) register: Rows,
     touched: Vec<Code>,
+}
+
+/// Where a replay finds dossiers: in the register that it makes, and in the log that it reads.
+struct Behind<'a> {
+    register: &'a Rows,
+    shared: &'a Shared,
+}
+
+impl Source for Behind<'_> {
+    fn standing(&self, code: &str) -> Option<Standing> {
+        self.register.standing(self.shared.codes.find(self.register, code)?)
+    }
+
+    fn log(&self) -> &Log {
+        &self.shared.log
+    }
 }
 
 impl Replay {
@@ -639,7 +656,7 @@ fn decide_all(writer: &mut Writer, line: &Line<'_>, mut guard: Guard, queue: &Re
                     return drain(shared, queue, &why);
                 }
             }
-            writer.forget(shared);
+            writer.forget(shared.rows(), shared.position());
             // A clean stop leaves no promise that has passed without its `Late`.
             if !closed || shared.failed().is_some() || writer.until_alarm(shared.clock.now()) != Some(0) {
                 break;
