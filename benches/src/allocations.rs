@@ -6,8 +6,9 @@
 
 use crate::stories::Stories;
 use crate::{Failure, Format, disk, local, print, table};
+use mimalloc::MiMalloc;
 use serde_json::json;
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -44,32 +45,32 @@ fn count(bytes: usize) {
 }
 
 // SAFETY: each function hands its arguments to the system's allocator unchanged and returns what that returns, so the
-// caller's promises and the allocator's are those of `System`. Counting touches three atomics and no memory besides: it
+// caller's promises and the allocator's are those of `MiMalloc`. Counting touches three atomics and no memory besides: it
 // neither allocates nor panics (adding to an atomic wraps).
 #[allow(unsafe_code, reason = "an allocator is an unsafe trait; it only hands on to the system's, see above")]
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
-        // SAFETY: the caller promises of `layout` what `System` asks.
-        unsafe { System.alloc(layout) }
+        // SAFETY: the caller promises of `layout` what `MiMalloc` asks.
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
-        // SAFETY: the caller promises of `layout` what `System` asks.
-        unsafe { System.alloc_zeroed(layout) }
+        // SAFETY: the caller promises of `layout` what `MiMalloc` asks.
+        unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // What grows is asked for anew; what was there may be kept or copied.
         count(size.saturating_sub(layout.size()));
-        // SAFETY: the pointer came from `System` by this allocator, with this layout, as the caller promises.
-        unsafe { System.realloc(pointer, layout, size) }
+        // SAFETY: the pointer came from `MiMalloc` by this allocator, with this layout, as the caller promises.
+        unsafe { MiMalloc.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `System` by this allocator, with this layout, as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
+        // SAFETY: the pointer came from `MiMalloc` by this allocator, with this layout, as the caller promises.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
     }
 }
 

@@ -225,9 +225,8 @@ impl Bench<'_> {
             measured.push((group.works[0].name, ENGINE, sample));
         }
         if group.size == 1000 {
-            let sample = self.engine_writes(BATCHES_IN_FLIGHT, |e, desks, t| {
-                local::batches_in_flight(e, desks, group.size, t)
-            })?;
+            let sample =
+                self.engine_writes(BATCHES_IN_FLIGHT, |e, desks, t| local::batches_in_flight(e, desks, group.size, t))?;
             measured.push((BATCHES, ENGINE, sample));
         }
         file.then(&raw::append(&path, group.size, self.time / 2)?);

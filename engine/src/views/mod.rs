@@ -99,11 +99,8 @@ impl Row {
         let by_date = Timeline::fold(&standing, home, Comparison::Date(home)).map(Arc::new);
         // Of dates alone the last tick is the same either way, in the directory's own zone.
         let dated = standing.iter().all(|e| !matches!(e.act.due(), Some(Due::Instant(_))));
-        let by_instant = if dated {
-            by_date.clone()
-        } else {
-            Timeline::fold(&standing, home, Comparison::Instant).map(Arc::new)
-        };
+        let by_instant =
+            if dated { by_date.clone() } else { Timeline::fold(&standing, home, Comparison::Instant).map(Arc::new) };
         drop(standing);
         Row { dossier, by_date, by_instant }
     }
