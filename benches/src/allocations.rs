@@ -44,10 +44,10 @@ fn count(bytes: usize) {
     }
 }
 
-// SAFETY: each function hands its arguments to the system's allocator unchanged and returns what that returns, so the
+// SAFETY: each function hands its arguments to the product's allocator unchanged and returns what that returns, so the
 // caller's promises and the allocator's are those of `MiMalloc`. Counting touches three atomics and no memory besides: it
 // neither allocates nor panics (adding to an atomic wraps).
-#[allow(unsafe_code, reason = "an allocator is an unsafe trait; it only hands on to the system's, see above")]
+#[allow(unsafe_code, reason = "an allocator is an unsafe trait; it only hands on to the product's, see above")]
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());

@@ -268,7 +268,8 @@ impl Form {
         let kind = match value.map(|v| &**v) {
             None | Some("") if required => ViolationKind::Missing,
             None => return,
-            Some(text) if text.chars().count() > limit => ViolationKind::TooLong(limit),
+            // No text has more characters than bytes.
+            Some(text) if text.len() > limit && text.chars().count() > limit => ViolationKind::TooLong(limit),
             Some(text) if text.chars().any(char::is_control) || text.trim().is_empty() => ViolationKind::NotPrintable,
             Some(_) => return,
         };
