@@ -261,7 +261,7 @@ impl Chunk {
                 Ok(at) => self.places[at] = place,
                 Err(at) => self.places.insert(at, place),
             }
-        } else if self.waste > self.tales.len() / 2 {
+        } else if self.waste > self.tales.len() / 4 {
             self.make_room(0);
         }
     }
