@@ -399,6 +399,8 @@ fn forget<T>(log: &Log) -> Option<T> {
 fn check_the_rest(shared: Arc<Shared>, mark: Mark) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("dunghen-check".to_owned()).spawn(move || {
         let stop = || shared.closing.load(Ordering::Acquire);
+        // First of all what the first event would wait for.
+        shared.codes.prepare();
         if let Err(e) = shared.log.check(mark.position, mark.digest, stop) {
             poison(&shared, &e.to_string());
         }

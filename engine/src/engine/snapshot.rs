@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/derived/views                      what there is: position, digest of the log there, keys, rules, segments
-//! DIR/derived/rows-000042-0000123456     a segment of 65,536 rows, as of that position
+//! DIR/derived/rows-000042-0000123456     a segment of 73,728 rows, as of that position
 //! ```
 //!
 //! Nothing here is truth: whatever is missing, old, damaged or of another program is passed over, and the log is replayed

@@ -12,8 +12,8 @@ use crate::dossier::{Code, Flags};
 use crate::time::{MS_PER_DAY, Timestamp, Zone};
 use std::sync::Arc;
 
-/// How many rows a chunk holds.
-pub(super) const CHUNK: usize = 512;
+/// How many rows a chunk holds: a little less than fits into 20 KB, which allocators have a size for.
+pub(super) const CHUNK: usize = 576;
 /// How many chunks a segment holds.
 const SEGMENT: usize = 128;
 /// How many rows a segment holds.
