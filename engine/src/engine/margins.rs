@@ -246,3 +246,40 @@ impl Keeper {
         drop(before);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::DEFINITIONS;
+
+    #[test]
+    fn changes_are_noted_once_somebody_asked_and_up_to_a_number() {
+        let beside = Beside::default();
+        let noted = || {
+            let held = beside.held();
+            (Vec::from(held.changed.clone()), held.lost)
+        };
+        beside.note(10, 0..3);
+        assert_eq!(noted(), (vec![], 10), "nobody asked");
+        beside.held().want(DEFINITIONS[0]);
+        beside.note(13, 0..3);
+        beside.note(14, 1..2);
+        assert_eq!(noted(), (vec![(13, 0), (13, 1), (13, 2), (14, 1)], 10));
+        let most = u32::try_from(MOST_CHANGES).expect("a number of rows");
+        beside.note(20, 0..most);
+        assert_eq!(noted(), (vec![], 20), "too many");
+        beside.note(21, 0..1);
+        assert_eq!(noted(), (vec![(21, 0)], 20));
+    }
+
+    #[test]
+    fn the_definitions_asked_for_last_are_wanted() {
+        let mut held = Held::default();
+        let [a, b, c] = [DEFINITIONS[0], DEFINITIONS[1], DEFINITIONS[2]];
+        [a, b, a, c].into_iter().for_each(|definition| held.want(definition));
+        assert_eq!(held.wanted, [a, c]);
+        held.want(a);
+        assert_eq!(held.wanted, [c, a]);
+        assert!(held.is_urgent(), "none is built");
+    }
+}

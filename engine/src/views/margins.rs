@@ -23,13 +23,15 @@ const LOOK_BACK_MS: i64 = 5_000;
 /// The keys that have margins, in the order of a kin's.
 const KEYS: [GroupKey; 4] = [GroupKey::Unit, GroupKey::Procedure, GroupKey::Field, GroupKey::Channel];
 /// The figures of the stock, which count in every period.
-const STOCK: [Figure; 4] =
-    [Figure::Open, Figure::OpenOverdue, Figure::OpenNoDeadline, Figure::ApologyPending];
+const STOCK: [Figure; 4] = [Figure::Open, Figure::OpenOverdue, Figure::OpenNoDeadline, Figure::ApologyPending];
 /// Instead of a year: the stock over all months.
 const ALL_MONTHS: i32 = i32::MIN;
 
-fn is_stock(figure: usize) -> bool {
-    STOCK.iter().any(|stock| *stock as usize == figure)
+/// Only the figures of the stock.
+fn stock_of(counts: &Counts) -> Counts {
+    let mut stock = [0; Figure::COUNT];
+    STOCK.iter().for_each(|figure| stock[*figure as usize] = counts[*figure as usize]);
+    stock
 }
 
 /// What had come about by the end of a month of what counts in one month.
@@ -40,13 +42,19 @@ struct Cell {
 }
 
 /// The cells of a year: of each month a run, in the order in which they came about.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Block {
+    year: i32,
     ends: [u32; 12],
-    cells: Vec<Cell>,
+    /// What is copied when a few of them change while somebody reads.
+    cells: Arc<[Cell]>,
 }
 
 impl Block {
+    fn new(year: i32) -> Block {
+        Block { year, ends: [0; 12], cells: Arc::from([]) }
+    }
+
     fn run(&self, month: usize) -> std::ops::Range<usize> {
         let start = if month == 0 { 0 } else { self.ends[month - 1] };
         start as usize..self.ends[month] as usize
@@ -59,7 +67,8 @@ impl Block {
         let at = run.start + self.cells[run.clone()].partition_point(|cell| cell.until < until);
         if at == run.end || self.cells[at].until != until {
             let counts = if sums && at > run.start { self.cells[at - 1].counts } else { [0; Figure::COUNT] };
-            self.cells.insert(at, Cell { until, counts });
+            let (before, after) = self.cells.split_at(at);
+            self.cells = [before, &[Cell { until, counts }], after].concat().into();
             self.ends[month..].iter_mut().for_each(|end| *end += 1);
         }
         at
@@ -69,7 +78,7 @@ impl Block {
     fn add(&mut self, month: usize, until: i32, step: &Counts, sign: i32, sums: bool) {
         let at = self.place(month, until, sums);
         let end = if sums { self.run(month).end } else { at + 1 };
-        for cell in &mut self.cells[at..end] {
+        for cell in &mut Arc::make_mut(&mut self.cells)[at..end] {
             cell.counts.iter_mut().zip(step).for_each(|(n, more)| *n += sign * more);
         }
     }
@@ -78,13 +87,12 @@ impl Block {
     fn sum_up(&mut self) {
         for month in 0..12 {
             let run = self.run(month);
-            let run = &mut self.cells[run];
+            let run = &mut Arc::make_mut(&mut self.cells)[run];
             for at in 1..run.len() {
                 let before = run[at - 1].counts;
                 run[at].counts.iter_mut().zip(before).for_each(|(n, before)| *n += before);
             }
         }
-        self.cells.shrink_to_fit();
     }
 
     /// What had come about by the end of the month `until` of what counts in a month of this year.
@@ -93,8 +101,8 @@ impl Block {
     }
 }
 
-/// The cells of one value of a key, by year.
-type Years = Arc<[(i32, Arc<Block>)]>;
+/// The cells of one value of a key, by year; those of all months come first.
+type Years = Arc<[Block]>;
 
 /// The cells of a key.
 #[derive(Clone, Default)]
@@ -115,13 +123,12 @@ impl Margin {
             self.values.resize(value + 1, None);
         }
         let years = self.values[value].get_or_insert_with(|| Arc::from([]));
-        let at = years.binary_search_by_key(&year, |(year, _)| *year).unwrap_or_else(|at| {
-            let mut more = years.to_vec();
-            more.insert(at, (year, Arc::default()));
-            *years = more.into();
+        let at = years.binary_search_by_key(&year, |block| block.year).unwrap_or_else(|at| {
+            let (before, after) = years.split_at(at);
+            *years = [before, &[Block::new(year)], after].concat().into();
             at
         });
-        let block = Arc::make_mut(&mut Arc::make_mut(years)[at].1);
+        let block = &mut Arc::make_mut(years)[at];
         let before = block.cells.len();
         block.add(month, until, step, sign, sums);
         self.cells += block.cells.len() - before;
@@ -130,15 +137,14 @@ impl Margin {
     fn add(&mut self, value: u32, month: i32, until: i32, step: &Counts, sign: i32, sums: bool) {
         let in_year = usize::try_from(month.rem_euclid(12)).unwrap_or(0);
         self.add_in(value, month.div_euclid(12), in_year, until, step, sign, sums);
-        if STOCK.iter().any(|figure| step[*figure as usize] != 0) {
-            let mut stock = [0; Figure::COUNT];
-            STOCK.iter().for_each(|figure| stock[*figure as usize] = step[*figure as usize]);
+        let stock = stock_of(step);
+        if stock.iter().any(|n| *n != 0) {
             self.add_in(value, ALL_MONTHS, 0, until, &stock, sign, sums);
         }
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &Arc<Block>> {
-        self.values.iter().flatten().flat_map(|years| years.iter().map(|(_, block)| block))
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.values.iter().flatten().flat_map(|years| years.iter())
     }
 
     /// Sorts values that came to have cells among the others.
@@ -231,8 +237,7 @@ impl Margins {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let blocks = self.keys.iter().flatten().flat_map(Margin::blocks);
-        let held = size_of::<Block>() + size_of::<(i32, Arc<Block>)>();
-        blocks.map(|block| held + block.cells.capacity() * size_of::<Cell>()).sum()
+        blocks.map(|block| size_of::<Block>() + size_of_val(&*block.cells)).sum()
     }
 
     /// Whether margins of that definition can answer a question of this form at all: whatever they hold by now.
@@ -270,8 +275,7 @@ impl Margins {
         }
         let (key, by_key, period, months) = Margins::form(views, query)?;
         let bound = |moment: super::Moment| moment.bound(&views.home);
-        let window =
-            Window::new(query.from.map(bound), query.to.map(bound), query.as_of.as_of(&views.home));
+        let window = Window::new(query.from.map(bound), query.to.map(bound), query.as_of.as_of(&views.home));
         let c = window.c;
         let ends = (c <= self.clock).then(|| views.month_from(c.plus(1))).flatten();
         let (until, in_cells) = match ends {
@@ -298,7 +302,7 @@ impl Margins {
             zone: query.zone.unwrap_or(views.home),
             position: views.position,
             total: Figures::default(),
-            groups: Vec::new(),
+            groups: Vec::with_capacity(if asked.by_key { margin.order.len() } else { 0 }),
         };
         let mut put = |value: u32, period: i32, sums: &[i64; Figure::COUNT]| {
             if sums.iter().all(|n| *n == 0) {
@@ -324,14 +328,17 @@ impl Margins {
             }
         }
         // What is left: of values that have no cells, or of all if groups are not by the key.
+        let in_order = query.by.len() == 1 && corrections.is_empty();
         let left: Vec<u32> = corrections.keys().map(|(value, _)| *value).collect::<BTreeSet<_>>().into_iter().collect();
         for value in left {
             sums.correct(&mut corrections, value);
             sums.drain_if(asked.by_key, |period, sums| put(value, period, sums));
         }
         sums.drain(|period, sums| put(0, period, sums));
-        // `None` is less than any text: null comes first.
-        answer.groups.sort_by(|a, b| a.key.cmp(&b.key));
+        if !in_order {
+            // `None` is less than any text: null comes first.
+            answer.groups.sort_by(|a, b| a.key.cmp(&b.key));
+        }
         Some(answer)
     }
 
@@ -391,11 +398,16 @@ impl Sums {
         &mut self.0[at].1
     }
 
+    fn add(&mut self, period: i32, counts: &Counts) {
+        self.of(period).iter_mut().zip(counts).for_each(|(sum, n)| *sum += i64::from(*n));
+    }
+
     fn correct(&mut self, corrections: &mut Corrections, value: u32) {
         if corrections.is_empty() {
             return;
         }
-        let periods: Vec<i32> = corrections.range((value, i32::MIN)..=(value, i32::MAX)).map(|((_, p), _)| *p).collect();
+        let periods: Vec<i32> =
+            corrections.range((value, i32::MIN)..=(value, i32::MAX)).map(|((_, p), _)| *p).collect();
         for period in periods {
             let counts = corrections.remove(&(value, period)).unwrap_or([0; Figure::COUNT]);
             self.of(period).iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
@@ -418,36 +430,35 @@ impl Asked {
     /// Sums the cells of a value.
     fn sum(&self, years: &Years, sums: &mut Sums) {
         let (from, to) = self.months;
-        let add = |sums: &mut Sums, period: i32, counts: &Counts, wanted: fn(usize) -> bool| {
-            let sums = sums.of(period).iter_mut().zip(counts).enumerate();
-            sums.filter(|(figure, _)| wanted(*figure)).for_each(|(_, (sum, n))| *sum += i64::from(*n));
-        };
-        for (year, block) in years.iter() {
-            if *year == ALL_MONTHS {
-                if let (None, Some(counts)) = (self.period, block.by(0, self.until)) {
-                    add(sums, 0, counts, |_| true);
-                }
+        let mut all = [0; Figure::COUNT];
+        let mut stock = [0; Figure::COUNT];
+        for block in years.iter() {
+            if block.year == ALL_MONTHS {
+                stock = block.by(0, self.until).copied().unwrap_or(stock);
                 continue;
             }
-            let first = year.saturating_mul(12);
+            let first = block.year.saturating_mul(12);
             if self.period.is_none() && (to <= first || first.saturating_add(11) < from) {
                 continue;
             }
-            for (in_year, number) in (0..12).zip(first..) {
+            for (month, number) in (0..12).zip(first..) {
                 let in_period = from <= number && number < to;
-                if self.period.is_none() && !in_period {
+                if !in_period && self.period.is_none() {
                     continue;
                 }
-                let Some(counts) = block.by(in_year, self.until) else { continue };
-                let period = self.period.map_or(0, |period| period.of_month(number));
-                if in_period && self.period.is_none() {
-                    add(sums, period, counts, |figure| !is_stock(figure));
-                } else if in_period {
-                    add(sums, period, counts, |_| true);
-                } else {
-                    add(sums, period, counts, is_stock);
+                let Some(counts) = block.by(month, self.until) else { continue };
+                match self.period {
+                    None => all.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n),
+                    // The stock counts in its own month, whatever the period of the question.
+                    Some(period) => {
+                        sums.add(period.of_month(number), &if in_period { *counts } else { stock_of(counts) })
+                    }
                 }
             }
+        }
+        if self.period.is_none() {
+            STOCK.iter().for_each(|figure| all[*figure as usize] = stock[*figure as usize]);
+            sums.add(0, &all);
         }
     }
 }
@@ -517,9 +528,7 @@ impl Keeping {
         }
         for margin in keys.iter_mut().flatten() {
             for years in margin.values.iter_mut().flatten() {
-                for (_, block) in Arc::make_mut(years) {
-                    Arc::make_mut(block).sum_up();
-                }
+                Arc::make_mut(years).iter_mut().for_each(Block::sum_up);
             }
             margin.put_in_order(views);
         }

@@ -25,8 +25,8 @@ pub(crate) mod targets;
 pub use crate::time::Moment;
 pub use explain::{Explained, ExplainedLetter, ExplainedTerm, ExplainedWait, LetterEffect, WaitEffect, explain};
 pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
-pub use margins::{Keeping, Margins};
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
+pub use margins::{Keeping, Margins};
 pub use obligation::{
     Obligation, ObligationCursor, ObligationFilter, ObligationItem, ObligationPage, ObligationQuery, ObligationState,
     obligations,

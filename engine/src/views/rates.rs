@@ -537,7 +537,13 @@ impl Views {
         RatesAnswer { from, to, as_of, zone, position: self.position, total, groups }
     }
 
-    pub(super) fn group_key(&self, by: &[GroupKey], keys: [u32; 4], period: Option<Period>, number: i32) -> Vec<KeyValue> {
+    pub(super) fn group_key(
+        &self,
+        by: &[GroupKey],
+        keys: [u32; 4],
+        period: Option<Period>,
+        number: i32,
+    ) -> Vec<KeyValue> {
         let value = |key: &GroupKey| match key {
             GroupKey::Unit => self.name(keys[0]).cloned(),
             GroupKey::Procedure => self.name(keys[1]).cloned(),
