@@ -10,13 +10,11 @@ mod common;
 
 use common::drawn::{DOSSIERS, STEP, Sent, event, history, name, start};
 use common::{
-    Answer, DAY, HOME, HOUR, TestClock, at, code, command, config, engine_over, memory, options, records_in, recount,
-    rule_set, send,
+    Answer, DAY, HOME, TestClock, code, command, config, engine_over, memory, options, records_in, recount, rule_set,
+    send,
 };
 use dunghen_engine::calendar::{Calendar, Term};
-use dunghen_engine::dossier::{
-    Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Restated, Statement, late_event_id,
-};
+use dunghen_engine::dossier::{Code, Command, Event, EventType, Flags, Rejection, late_event_id};
 use dunghen_engine::log::EventLog;
 use dunghen_engine::rules::{Apology, Cohort, DEFINITIONS, LetterBy, Procedure, Publication, Rule, Unit};
 use dunghen_engine::time::{Date, Timestamp, Zone};

@@ -6,7 +6,7 @@
 
 use super::{Engine, Shared};
 use crate::rules::Definition;
-use crate::views::{Keeping, Margins, RatesAnswer, RatesQuery, Views};
+use crate::views::{Keeping, Margins, RatesAnswer, RatesQuery};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -103,30 +103,33 @@ impl Beside {
         }
     }
 
-    /// The answer of the margins, or the views that a scan is to answer from.
-    pub(super) fn rates(&self, shared: &Shared, query: &RatesQuery, from: usize) -> Result<RatesAnswer, Views> {
-        let (margins, changed, views) = {
+    /// Answers from margins if they can, else by a scan. Directories with fewer dossiers than `from` have no margins.
+    fn rates(&self, shared: &Shared, query: &RatesQuery, from: usize) -> RatesAnswer {
+        let (views, counted) = {
             let mut held = self.held();
             // Under the lock, so that the margins are not brought up to a later position than that of the views.
             let views = shared.views();
-            if views.len() < from || !Margins::may_answer(&views, query) {
-                return Err(views);
+            let mut counted = None;
+            if views.len() >= from && Margins::may_answer(&views, query) {
+                held.want(query.definition);
+                let margins = held.margins.iter().find(|margins| margins.definition() == query.definition);
+                if margins.is_none() {
+                    self.wake.notify_one();
+                }
+                counted = margins.filter(|margins| margins.views().position() >= held.lost).map(|margins| {
+                    let changed: Vec<u32> = held.changed.iter().map(|(_, row)| *row).collect();
+                    (Arc::clone(margins), changed)
+                });
             }
-            held.want(query.definition);
-            let margins = held.margins.iter().find(|margins| margins.definition() == query.definition).cloned();
-            let Some(margins) = margins else {
-                self.wake.notify_one();
-                return Err(views);
-            };
-            if margins.views().position() < held.lost {
-                return Err(views);
-            }
-            let changed: Vec<u32> = held.changed.iter().map(|(_, row)| *row).collect();
-            (margins, changed, views)
+            (views, counted)
         };
-        let answer = margins.rates(&views, query, &changed).ok_or(views)?;
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        Ok(answer)
+        match counted.and_then(|(margins, changed)| margins.rates(&views, query, &changed)) {
+            Some(answer) => {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                answer
+            }
+            None => views.rates(query),
+        }
     }
 
     pub(super) fn state(&self) -> MarginsState {
@@ -150,8 +153,7 @@ impl Engine {
     /// Answers a question about rates.
     #[must_use]
     pub fn rates(&self, query: &RatesQuery) -> RatesAnswer {
-        let answer = self.shared.margins.rates(&self.shared, query, self.margins_from);
-        answer.unwrap_or_else(|views| views.rates(query))
+        self.shared.margins.rates(&self.shared, query, self.margins_from)
     }
 
     /// Answers a question about rates by a scan over all dossiers, whatever was counted beforehand. The answer is the same.

@@ -41,6 +41,16 @@ struct Cell {
     counts: Counts,
 }
 
+/// What comes about in a month, as it is brought into the cells.
+struct Step<'s> {
+    until: i32,
+    counts: &'s Counts,
+    /// 1 to add it, -1 to take it away.
+    sign: i32,
+    /// Whether cells are sums already: until all rows are in, each holds only its own steps.
+    sums: bool,
+}
+
 /// The cells of a year: of each month a run, in the order in which they came about.
 #[derive(Clone)]
 struct Block {
@@ -74,12 +84,12 @@ impl Block {
         at
     }
 
-    /// Adds what came about in a month; what came later holds it, too, if cells are sums.
-    fn add(&mut self, month: usize, until: i32, step: &Counts, sign: i32, sums: bool) {
-        let at = self.place(month, until, sums);
-        let end = if sums { self.run(month).end } else { at + 1 };
+    /// Adds a step; what came later holds it, too, if cells are sums.
+    fn add(&mut self, month: usize, step: &Step<'_>) {
+        let at = self.place(month, step.until, step.sums);
+        let end = if step.sums { self.run(month).end } else { at + 1 };
         for cell in &mut Arc::make_mut(&mut self.cells)[at..end] {
-            cell.counts.iter_mut().zip(step).for_each(|(n, more)| *n += sign * more);
+            cell.counts.iter_mut().zip(step.counts).for_each(|(n, more)| *n += step.sign * more);
         }
     }
 
@@ -117,7 +127,7 @@ struct Margin {
 
 impl Margin {
     /// Adds to the cells of a year.
-    fn add_in(&mut self, value: u32, year: i32, month: usize, until: i32, step: &Counts, sign: i32, sums: bool) {
+    fn add_in(&mut self, value: u32, year: i32, month: usize, step: &Step<'_>) {
         let value = value as usize;
         if self.values.len() <= value {
             self.values.resize(value + 1, None);
@@ -130,16 +140,16 @@ impl Margin {
         });
         let block = &mut Arc::make_mut(years)[at];
         let before = block.cells.len();
-        block.add(month, until, step, sign, sums);
+        block.add(month, step);
         self.cells += block.cells.len() - before;
     }
 
-    fn add(&mut self, value: u32, month: i32, until: i32, step: &Counts, sign: i32, sums: bool) {
+    fn add(&mut self, value: u32, month: i32, step: &Step<'_>) {
         let in_year = usize::try_from(month.rem_euclid(12)).unwrap_or(0);
-        self.add_in(value, month.div_euclid(12), in_year, until, step, sign, sums);
-        let stock = stock_of(step);
+        self.add_in(value, month.div_euclid(12), in_year, step);
+        let stock = stock_of(step.counts);
         if stock.iter().any(|n| *n != 0) {
-            self.add_in(value, ALL_MONTHS, 0, until, &stock, sign, sums);
+            self.add_in(value, ALL_MONTHS, 0, &Step { counts: &stock, ..*step });
         }
     }
 
@@ -195,8 +205,8 @@ fn same(a: Definition, b: Definition) -> bool {
     Definition { id: b.id, ..a } == b
 }
 
-/// A question, as far as margins understand it.
-struct Asked {
+/// A question for whole months and by one key.
+struct Form {
     /// Which key has the cells.
     key: usize,
     /// Whether groups are by that key.
@@ -204,6 +214,11 @@ struct Asked {
     period: Option<Period>,
     /// The first month, and the first after the period.
     months: (i32, i32),
+}
+
+/// A question that margins may answer.
+struct Asked {
+    form: Form,
     window: Window,
     /// The month of the cut, if that ends one by the clock; else the cells are taken as they are.
     until: i32,
@@ -246,8 +261,7 @@ impl Margins {
         is_held(query.definition) && Margins::form(views, query).is_some()
     }
 
-    /// The key, whether groups are by it, the period of groups, and the months.
-    fn form(views: &Views, query: &RatesQuery) -> Option<(usize, bool, Option<Period>, (i32, i32))> {
+    fn form(views: &Views, query: &RatesQuery) -> Option<Form> {
         if query.zone.is_some_and(|zone| zone != views.home) || query.by.contains(&GroupKey::Day) {
             return None;
         }
@@ -266,14 +280,14 @@ impl Margins {
             Some(moment) => border(moment.bound(&views.home)),
         };
         let months = (bound(query.from, i32::MIN)?, bound(query.to, i32::MAX)?);
-        Some((key, grouped[key], Period::of(&query.by), months))
+        Some(Form { key, by_key: grouped[key], period: Period::of(&query.by), months })
     }
 
     fn asked(&self, views: &Views, query: &RatesQuery) -> Option<Asked> {
         if !same(query.definition, self.definition) {
             return None;
         }
-        let (key, by_key, period, months) = Margins::form(views, query)?;
+        let form = Margins::form(views, query)?;
         let bound = |moment: super::Moment| moment.bound(&views.home);
         let window = Window::new(query.from.map(bound), query.to.map(bound), query.as_of.as_of(&views.home));
         let c = window.c;
@@ -283,7 +297,7 @@ impl Margins {
             None if self.since <= c && c <= self.until => (i32::MAX, self.clock),
             None => return None,
         };
-        Some(Asked { key, by_key, period, months, window, until, in_cells })
+        Some(Asked { form, window, until, in_cells })
     }
 
     /// Answers a question about `views`, which came from those of the margins; `changed` are the rows that changed since,
@@ -291,9 +305,9 @@ impl Margins {
     #[must_use]
     pub fn rates(&self, views: &Views, query: &RatesQuery, changed: &[u32]) -> Option<RatesAnswer> {
         let asked = self.asked(views, query)?;
-        let margin = self.keys[asked.key].as_ref()?;
+        let margin = self.keys[asked.form.key].as_ref()?;
         let rows = self.rows_to_judge(&asked, changed)?;
-        let admits = views.admits_values(asked.key, &query.filter, asked.window.c);
+        let admits = views.admits_values(asked.form.key, &query.filter, asked.window.c);
         let mut corrections = self.corrections(views, &asked, &rows, &admits);
         let mut answer = RatesAnswer {
             from: query.from.map(|_| asked.window.from),
@@ -302,7 +316,7 @@ impl Margins {
             zone: query.zone.unwrap_or(views.home),
             position: views.position,
             total: Figures::default(),
-            groups: Vec::with_capacity(if asked.by_key { margin.order.len() } else { 0 }),
+            groups: Vec::with_capacity(if asked.form.by_key { margin.order.len() } else { 0 }),
         };
         let mut put = |value: u32, period: i32, sums: &[i64; Figure::COUNT]| {
             if sums.iter().all(|n| *n == 0) {
@@ -313,8 +327,8 @@ impl Margins {
             answer.total.add(&figures);
             if !query.by.is_empty() {
                 let mut keys = [0; KEYS.len()];
-                keys[asked.key] = value;
-                answer.groups.push(Group { key: views.group_key(&query.by, keys, asked.period, period), figures });
+                keys[asked.form.key] = value;
+                answer.groups.push(Group { key: views.group_key(&query.by, keys, asked.form.period, period), figures });
             }
         };
         let mut sums = Sums::default();
@@ -322,7 +336,7 @@ impl Margins {
             if let Some(Some(years)) = margin.values.get(value as usize) {
                 asked.sum(years, &mut sums);
             }
-            if asked.by_key {
+            if asked.form.by_key {
                 sums.correct(&mut corrections, value);
                 sums.drain(|period, sums| put(value, period, sums));
             }
@@ -332,7 +346,7 @@ impl Margins {
         let left: Vec<u32> = corrections.keys().map(|(value, _)| *value).collect::<BTreeSet<_>>().into_iter().collect();
         for value in left {
             sums.correct(&mut corrections, value);
-            sums.drain_if(asked.by_key, |period, sums| put(value, period, sums));
+            sums.drain_if(asked.form.by_key, |period, sums| put(value, period, sums));
         }
         sums.drain(|period, sums| put(0, period, sums));
         if !in_order {
@@ -363,13 +377,13 @@ impl Margins {
         for row in rows {
             for (views, window, sign) in [(&self.views, in_cells, -1), (views, asked.window, 1)] {
                 let Some(sight) = views.sight(*row) else { continue };
-                let value = sight.kin().keys[asked.key];
+                let value = sight.kin().keys[asked.form.key];
                 if !admits.holds(value) {
                     continue;
                 }
-                let value = if asked.by_key { value } else { 0 };
+                let value = if asked.form.by_key { value } else { 0 };
                 counted(sight, self.definition, window, &mut scratch, |figures, moment| {
-                    let period = asked.period.map_or(0, |period| period.number(views.home.date(moment)));
+                    let period = asked.form.period.map_or(0, |period| period.number(views.home.date(moment)));
                     let mut counts = [0; Figure::COUNT];
                     count(&mut counts, figures);
                     let sums = corrections.entry((value, period)).or_insert([0; Figure::COUNT]);
@@ -429,7 +443,7 @@ impl Sums {
 impl Asked {
     /// Sums the cells of a value.
     fn sum(&self, years: &Years, sums: &mut Sums) {
-        let (from, to) = self.months;
+        let (from, to) = self.form.months;
         let mut all = [0; Figure::COUNT];
         let mut stock = [0; Figure::COUNT];
         for block in years.iter() {
@@ -438,25 +452,25 @@ impl Asked {
                 continue;
             }
             let first = block.year.saturating_mul(12);
-            if self.period.is_none() && (to <= first || first.saturating_add(11) < from) {
+            if self.form.period.is_none() && (to <= first || first.saturating_add(11) < from) {
                 continue;
             }
             for (month, number) in (0..12).zip(first..) {
                 let in_period = from <= number && number < to;
-                if !in_period && self.period.is_none() {
+                if !in_period && self.form.period.is_none() {
                     continue;
                 }
                 let Some(counts) = block.by(month, self.until) else { continue };
-                match self.period {
+                match self.form.period {
                     None => all.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n),
                     // The stock counts in its own month, whatever the period of the question.
                     Some(period) => {
-                        sums.add(period.of_month(number), &if in_period { *counts } else { stock_of(counts) })
+                        sums.add(period.of_month(number), &if in_period { *counts } else { stock_of(counts) });
                     }
                 }
             }
         }
-        if self.period.is_none() {
+        if self.form.period.is_none() {
             STOCK.iter().for_each(|figure| all[*figure as usize] = stock[*figure as usize]);
             sums.add(0, &all);
         }
@@ -518,8 +532,8 @@ impl Keeping {
             }
             for (sight, row) in views.rows(chunk).zip(first..) {
                 let kin = sight.kin();
-                let (last, next) = steps.each(sight, definition, clock, |month, until, step| {
-                    add(&mut keys, kin, (month, until), step, 1, false);
+                let (last, next) = steps.each(sight, definition, clock, |month, until, counts| {
+                    add(&mut keys, kin, month, &Step { until, counts, sign: 1, sums: false });
                 });
                 lately.extend(last.filter(|last| *last > since).map(|last| (last, row)));
                 ahead.extend(next.map(|next| (next, row)));
@@ -566,8 +580,8 @@ impl Keeping {
         for row in rows {
             if let Some(sight) = margins.views.sight(row) {
                 let kin = sight.kin();
-                let (_, next) = self.steps.each(sight, definition, before, |month, until, step| {
-                    add(&mut margins.keys, kin, (month, until), step, -1, true);
+                let (_, next) = self.steps.each(sight, definition, before, |month, until, counts| {
+                    add(&mut margins.keys, kin, month, &Step { until, counts, sign: -1, sums: true });
                 });
                 if let Some(next) = next {
                     self.ahead.remove(&(next, row));
@@ -575,8 +589,8 @@ impl Keeping {
             }
             if let Some(sight) = views.sight(row) {
                 let kin = sight.kin();
-                let (last, next) = self.steps.each(sight, definition, clock, |month, until, step| {
-                    add(&mut margins.keys, kin, (month, until), step, 1, true);
+                let (last, next) = self.steps.each(sight, definition, clock, |month, until, counts| {
+                    add(&mut margins.keys, kin, month, &Step { until, counts, sign: 1, sums: true });
                 });
                 lately.extend(last.filter(|last| *last > since).map(|last| (last, row)));
                 self.ahead.extend(next.map(|next| (next, row)));
@@ -618,11 +632,11 @@ fn drop_large(keys: &mut [Option<Margin>; 4]) {
     }
 }
 
-/// Adds a step of a row to all keys.
-fn add(keys: &mut [Option<Margin>; 4], kin: &Kin, (month, until): (i32, i32), step: &Counts, sign: i32, sums: bool) {
+/// Adds a step of a row, which counts in a month, to all keys.
+fn add(keys: &mut [Option<Margin>; 4], kin: &Kin, month: i32, step: &Step<'_>) {
     for (margin, value) in keys.iter_mut().zip(kin.keys) {
         if let Some(margin) = margin {
-            margin.add(value, month, until, step, sign, sums);
+            margin.add(value, month, step);
         }
     }
 }
