@@ -9,7 +9,7 @@ use common::{
     DAY, HOME, HOUR, Recounted, SECOND, TestClock, at, code, command, config, identity, memory, options, processed,
     received, records_in, recount, send,
 };
-use dunghen_engine::dossier::Due;
+use dunghen_engine::dossier::{Due, Event};
 use dunghen_engine::rules::{Cohort, ComparedBy, DEFINITIONS, Definition, Judged, SecondSupplement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Filter, GroupKey, Keeping, Moment, RatesQuery};
@@ -215,6 +215,73 @@ fn margins_say_nothing_of_what_they_do_not_hold() {
 
 fn clock_now(clock: &TestClock) -> Timestamp {
     dunghen_engine::Clock::now(clock)
+}
+
+/// Each kind of moment that changes a figure, in a month of its own.
+#[test]
+fn every_moment_that_changes_a_figure_is_a_step() {
+    let day = |text: &str| Some(Due::Date(common::date(text)));
+    let letter_without_reason = Event::ApologySent {
+        letter_number: None,
+        reason_code: None,
+        signer: None,
+        sent_via: None,
+        new_due: day("2025-12-01"),
+    };
+    let returned = || Event::Returned { returned_via: None };
+    let stories = [
+        ("a", "2025-01-10", received(day("2025-02-10"))),
+        ("a", "2025-03-05", common::asked()),
+        ("a", "2025-04-07", common::answered(None)),
+        ("a", "2025-05-09", processed()),
+        ("a", "2025-06-11", common::letter(None)),
+        ("a", "2025-07-13", returned()),
+        ("b", "2025-01-10", received(day("2025-02-10"))),
+        ("b", "2025-04-12", letter_without_reason),
+        ("b", "2025-06-12", common::letter(day("2025-09-01"))),
+        ("b", "2025-10-20", processed()),
+        ("c", "2025-01-10", received(None)),
+        ("c", "2025-02-03", common::asked()),
+        ("c", "2025-03-03", common::asked()),
+        ("c", "2025-05-05", common::answered(day("2025-06-06"))),
+        ("c", "2025-07-01", processed()),
+        ("c", "2025-09-01", returned()),
+        ("d", "2025-01-10", received(day("2025-06-30"))),
+        ("d", "2025-02-01", common::asked()),
+        ("d", "2025-03-01", common::answered(day("2025-07-30"))),
+        ("d", "2025-04-01", common::asked()),
+        ("d", "2025-05-01", Event::Withdrawn { reason_code: None }),
+        ("e", "2025-01-10", received(day("2025-03-01"))),
+        ("e", "2025-02-01", common::letter(day("2025-05-01"))),
+        ("e", "2025-04-01", common::letter(day("2025-08-01"))),
+    ];
+    let clock = TestClock::at(at("2025-12-31T09:00:00+07:00"));
+    let log = memory();
+    let engine = common::engine_over(&log, &clock);
+    let commands = (0..).zip(stories).map(|(n, (dossier, day, event))| {
+        command(n, dossier, HOME.first_tick(common::date(day)).plus(9 * HOUR), event)
+    });
+    assert!(send(&engine, commands.collect()).iter().all(Result::is_ok));
+    let recounted = recount(&records_in(&log));
+    let first = |month: u32| Date::new(2025, month, 1).map(Moment::Date);
+    let mut figures = std::collections::BTreeSet::new();
+    for definition in DEFINITIONS {
+        for month in 1..=12 {
+            let now = HOME.first_tick(Date::new(2025, month, 15).unwrap());
+            let keeping = Keeping::new(&recounted, definition, now, || false).unwrap();
+            let ends = (1..=month).filter_map(first).map(|first| Moment::Instant(first.bound(&HOME).plus(-1)));
+            for as_of in ends.chain([Moment::Instant(now)]) {
+                for (from, by) in [(None, GroupKey::Unit), (first(4), GroupKey::Unit), (None, GroupKey::Month)] {
+                    let (by, filter) = (vec![by], Filter::default());
+                    let query = RatesQuery { definition, from, to: None, as_of, by, filter, zone: None };
+                    let answer = recounted.rates(&query);
+                    assert_eq!(keeping.margins().rates(&recounted, &query, &[]).as_ref(), Some(&answer), "{query:?}");
+                    figures.extend(answer.total.named().filter(|(_, n)| *n > 0).map(|(name, _)| name));
+                }
+            }
+        }
+    }
+    assert!(figures.len() > 16, "only these came up: {figures:?}");
 }
 
 /// Waits until the thread has counted all that is recorded, a minute at most.
