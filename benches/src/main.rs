@@ -1,5 +1,5 @@
 //! Measurements of Đúng Hẹn beside the limit of the disk and beside its peers (`compare`), a load tool for a running
-//! server (`load`), a long run (`soak`), and what a due (`due`) and a decision (`decide`) cost, and an event in memory
+//! server (`load`), a long run (`soak`), and what a due (`due`), a decision (`decide`) and a question about rates (`rates`) cost, and an event in memory
 //! (`allocations`).
 //!
 //! Nothing here is part of the product. Every number comes from work that was really done and checked: an answer that
@@ -21,6 +21,7 @@ mod pace;
 mod peer;
 mod postgres;
 mod query;
+mod rates;
 mod raw;
 mod sample;
 mod server;
@@ -60,6 +61,8 @@ enum What {
     Due(due::DueArgs),
     /// Measures how long one decision takes, in process.
     Decide(decide::DecideArgs),
+    /// Measures how long questions about rates take, in process, from margins and by a scan.
+    Rates(rates::RatesArgs),
     /// The server of `compare`: a process of its own, so that it shares no thread with the client.
     #[command(name = "__serve", hide = true)]
     Serve {
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
                 What::Compare(args) => compare::run(&runtime, &args),
                 What::Due(args) => due::run(&args),
                 What::Decide(args) => decide::run(&args),
+                What::Rates(args) => rates::run(&args),
                 What::Load(args) => runtime.block_on(load::run(args)),
                 What::Soak(args) => soak::run(&runtime, &args),
                 What::Allocations(args) => allocations::run(&args),

@@ -219,3 +219,18 @@ fn load_without_a_server_fails() {
     let output = benches(&["load", "--server", "http://127.0.0.1:1", "--seconds", "0.1"]);
     assert!(!output.status.success());
 }
+
+#[test]
+fn questions_about_rates_are_answered_in_both_ways() {
+    let measured =
+        json(&benches(&["rates", "--dossiers", "3000", "--changed", "10", "--seconds", "0", "--format", "json"]));
+    assert_eq!(measured["margins"]["dossiers"], 3_000);
+    let rows = measured["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        assert!(row["groups"].as_u64().is_some_and(|n| n > 0), "{row}");
+        for time in ["margins_p50_ms", "margins_p99_ms", "scan_p50_ms", "scan_p99_ms"] {
+            assert!(row[time].as_f64().is_some_and(|ms| ms > 0.0), "{row}");
+        }
+    }
+}

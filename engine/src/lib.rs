@@ -20,7 +20,7 @@ pub mod views;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::{
-    BATCH_EVENTS, Batch, Detail, Engine, Health, Mode, OpenError, Options, PromiseDetail, Published, Purpose, Receipt,
-    Refused, ReplayFilter, RuleSet,
+    BATCH_EVENTS, Batch, Detail, Engine, Health, MarginsState, Mode, OpenError, Options, PromiseDetail, Published,
+    Purpose, Receipt, Refused, ReplayFilter, RuleSet,
 };
 pub use verify::{Verified, verify};

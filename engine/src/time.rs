@@ -367,6 +367,18 @@ impl Zone {
         }
     }
 
+    /// Whether every instant of `date` and later dates comes after every instant of the dates before it: not so where the
+    /// clock is set back over the midnight between them.
+    pub(crate) fn begins_once(&self, date: Date) -> bool {
+        let (first, last) = (self.first_tick(date), MS_PER_DAY - 1);
+        if self.steady_offset(first.plus(-1)).is_some() && self.steady_offset(first).is_some() {
+            return true;
+        }
+        let eve = date.plus(-1).naive().and_time(chrono::NaiveTime::MIN);
+        let wall = chrono::TimeDelta::try_milliseconds(last).and_then(|last| eve.checked_add_signed(last));
+        wall.is_some_and(|wall| !matches!(self.local(wall), LocalTime::Twice(..)))
+    }
+
     /// The last tick of a local date: the promise "by this date" ends with it.
     #[must_use]
     pub fn last_tick(&self, date: Date) -> Timestamp {
@@ -409,6 +421,18 @@ mod tests {
             assert_eq!(Date(days).ymd(), (library.year(), library.month(), library.day()), "day {days}");
         }
         let _ = (Date(i32::MIN).ymd(), Date(i32::MAX).ymd());
+    }
+
+    /// In Newfoundland the clock was set back from 00:01 to 23:01, in 2009 on the first of a month.
+    #[test]
+    fn a_clock_set_back_over_midnight_is_noticed() {
+        let zone = Zone::parse("America/St_Johns").expect("zone");
+        let date = |text: &str| Date::parse(text).expect(text);
+        let first = zone.first_tick(date("2009-11-01"));
+        assert_eq!(zone.date(first.plus(90_000)), date("2009-10-31"));
+        assert!(!zone.begins_once(date("2009-11-01")));
+        assert!(zone.begins_once(date("2009-10-01")) && zone.begins_once(date("2009-12-01")));
+        assert!(Zone::VIETNAM.begins_once(date("2009-11-01")) && Zone::VIETNAM.begins_once(date("1979-11-01")));
     }
 
     #[test]

@@ -8,14 +8,13 @@
 
 mod common;
 
+use common::drawn::{DOSSIERS, STEP, Sent, event, history, name, start};
 use common::{
-    Answer, DAY, HOME, HOUR, TestClock, at, code, command, config, engine_over, memory, options, records_in, recount,
-    rule_set, send,
+    Answer, DAY, HOME, TestClock, code, command, config, engine_over, memory, options, records_in, recount, rule_set,
+    send,
 };
 use dunghen_engine::calendar::{Calendar, Term};
-use dunghen_engine::dossier::{
-    Code, Command, Due, Event, EventType, Flags, Outcome, Rejection, Restated, Statement, late_event_id,
-};
+use dunghen_engine::dossier::{Code, Command, Event, EventType, Flags, Rejection, late_event_id};
 use dunghen_engine::log::EventLog;
 use dunghen_engine::rules::{Apology, Cohort, DEFINITIONS, LetterBy, Procedure, Publication, Rule, Unit};
 use dunghen_engine::time::{Date, Timestamp, Zone};
@@ -27,153 +26,6 @@ use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Receipt, ReplayFilter}
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Histories begin shortly before a month, a quarter and a short holiday end.
-fn start() -> Timestamp {
-    at("2025-03-29T05:00:00Z")
-}
-
-const DOSSIERS: u8 = 4;
-const STEP: i64 = 6 * HOUR;
-
-fn name(dossier: u8) -> String {
-    format!("000.00.01.H44-250329-{dossier:04}")
-}
-
-/// When something happens, seen from the engine's clock.
-#[derive(Clone, Copy, Debug)]
-struct When(i64);
-
-fn when() -> impl Strategy<Value = When> {
-    prop_oneof![
-        6 => Just(When(0)),
-        6 => (0..40_i64).prop_map(|n| When(-n * STEP)),
-        3 => (0..40_i64).prop_map(|n| When(-n * STEP - 1)),
-        1 => Just(When(4 * 60_000)),
-        1 => Just(When(5 * 60_000 + 1)),
-    ]
-}
-
-fn due() -> impl Strategy<Value = Option<Due>> {
-    let instant = |ms: i64| Some(Due::Instant(start().plus(ms)));
-    prop_oneof![
-        2 => Just(None),
-        5 => (-4..14_i32).prop_map(|d| Some(Due::Date(Date(HOME.date(start()).0 + d)))),
-        5 => (-16..56_i64).prop_map(move |n| instant(n * STEP)),
-        2 => (-16..56_i64).prop_map(move |n| instant(n * STEP + 1)),
-        2 => (-16..56_i64).prop_map(move |n| instant(n * STEP - 1)),
-        1 => Just(Some(Due::Instant(Timestamp::LATEST))),
-        1 => Just(Some(Due::Date(Date::LATEST))),
-        1 => Just(Some(Due::Date(Date::EARLIEST))),
-    ]
-}
-
-fn maybe(values: &'static [&'static str]) -> impl Strategy<Value = Option<Code>> {
-    prop::option::of(prop::sample::select(values).prop_map(code))
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let units = &["H44.22", "H44", "H440", "H29.1"][..];
-    let received = (
-        prop::sample::select(units),
-        maybe(&["1.001", "1.002"]),
-        maybe(&["land", "civil status"]),
-        maybe(&["online", "direct"]),
-        due(),
-    );
-    prop_oneof![
-        12 => received.prop_map(|(unit, procedure, field, channel, due)| {
-            Event::Received { unit: code(unit), procedure, field, channel, due, applicant_kind: None }
-        }),
-        1 => maybe(units).prop_map(|unit| Event::Rejected { unit, reason_code: None }),
-        2 => due().prop_map(|step_due| Event::Forwarded { to_unit: code("H29"), step_due }),
-        5 => Just(Event::SupplementRequested { items: vec![code("03"), code("04")], reason_code: None }),
-        5 => due().prop_map(|due| Event::Supplemented { due }),
-        3 => any::<bool>().prop_map(|stops_clock| Event::PaymentRequested { stops_clock }),
-        3 => due().prop_map(|due| Event::Paid { due }),
-        3 => any::<bool>().prop_map(|granted| Event::Processed {
-            outcome: if granted { Outcome::Granted } else { Outcome::Refused },
-        }),
-        8 => (due(), prop::option::weighted(0.85, Just(code("objective"))))
-            .prop_map(|(new_due, reason_code)| Event::ApologySent {
-                letter_number: None, reason_code, signer: None, sent_via: None, new_due,
-            }),
-        2 => Just(Event::Returned { returned_via: None }),
-        1 => Just(Event::Withdrawn { reason_code: None }),
-        1 => Just(Event::Stopped { reason_code: code("no-basis") }),
-        1 => due().prop_map(|d| Event::Late { promise: 1, due: d.unwrap_or(Due::Date(Date(0))) }),
-    ]
-}
-
-/// One thing that a sender does.
-#[derive(Clone, Debug)]
-enum Act {
-    Say(u8, When, Event),
-    /// Sends something once more, word for word.
-    Again(prop::sample::Index),
-    /// Sends another event under an id that was used.
-    Reuse(prop::sample::Index, Event),
-    /// Annuls something that was sent, or tells it anew: the event as it was or as another, at another time.
-    Correct(prop::sample::Index, When, Option<Option<Event>>),
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        12 => (0..DOSSIERS, when(), event()).prop_map(|(d, w, e)| Act::Say(d, w, e)),
-        2 => any::<prop::sample::Index>().prop_map(Act::Again),
-        1 => (any::<prop::sample::Index>(), event()).prop_map(|(i, e)| Act::Reuse(i, e)),
-        4 => (any::<prop::sample::Index>(), when(), prop::option::weighted(0.6, prop::option::of(event())))
-            .prop_map(|(i, w, e)| Act::Correct(i, w, e)),
-    ]
-}
-
-/// What is sent at one moment.
-#[derive(Clone, Debug)]
-struct Sent {
-    now: Timestamp,
-    mode: Mode,
-    commands: Vec<Command>,
-}
-
-fn history() -> impl Strategy<Value = Vec<Sent>> {
-    let group = (0..8_i64, prop::bool::weighted(0.2), prop::collection::vec(act(), 1..8));
-    prop::collection::vec(group, 1..9).prop_map(|groups| {
-        let mut now = start();
-        let mut all: Vec<Command> = Vec::new();
-        let mut sent = Vec::new();
-        for (steps, atomic, acts) in groups {
-            now = now.plus(steps * STEP);
-            let mut commands = Vec::new();
-            for act in acts {
-                let n = all.len() as u64;
-                let new = match act {
-                    Act::Say(dossier, when, event) => command(n, &name(dossier), now.plus(when.0), event),
-                    Act::Again(_) | Act::Reuse(..) | Act::Correct(..) if all.is_empty() => continue,
-                    Act::Again(index) => index.get(&all).clone(),
-                    Act::Reuse(index, event) => {
-                        let mut reused = index.get(&all).clone();
-                        reused.statement.event = event;
-                        reused
-                    }
-                    Act::Correct(index, when, told) => {
-                        let Statement { event_id, dossier, event, .. } = index.get(&all).statement.clone();
-                        let replacement = told.map(|other| {
-                            let event = other.unwrap_or(event);
-                            Box::new(Restated { occurred_at: now.plus(when.0), desk: None, actor: None, event })
-                        });
-                        let reason_code = code("slip");
-                        let corrected = Event::Corrected { target_event_id: event_id, reason_code, replacement };
-                        command(n, &dossier, now, corrected)
-                    }
-                };
-                all.push(new.clone());
-                commands.push(new);
-            }
-            sent.push(Sent { now, mode: if atomic { Mode::Atomic } else { Mode::Each }, commands });
-        }
-        sent
-    })
-}
 
 /// Questions about everything: definitions, periods, cuts, groupings, filters and zones, `every`-th of them.
 fn questions(every: usize, first: usize) -> Vec<RatesQuery> {

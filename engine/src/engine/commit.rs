@@ -80,11 +80,11 @@ impl Committer {
         if let Some(rules) = rules {
             self.register.set_rules(rules);
         }
-        for (number, row) in &rows {
-            shared.put(&mut self.register, *number, row);
-        }
+        let register = &mut self.register;
+        let changed: Vec<u32> = rows.iter().map(|(number, row)| shared.put(register, *number, row)).collect();
         let position = shared.log.length();
         self.register.move_on(position);
+        shared.margins.note(position, changed.into_iter());
         // From here on whoever asks sees it; the answers come after.
         shared.publish(&self.register);
         shared.announce(position);

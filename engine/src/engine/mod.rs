@@ -8,6 +8,8 @@ mod codes;
 mod commit;
 mod dossiers;
 mod history;
+mod margins;
+mod resume;
 mod snapshot;
 mod targets;
 mod writer;
@@ -21,11 +23,13 @@ use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, U
 use crate::time::{Timestamp, Zone};
 use crate::views::{
     FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery, Page,
-    RatesAnswer, RatesQuery, Row, Rows, Slip, Views, obligations, slip, unit_within,
+    Row, Rows, Slip, Views, obligations, slip, unit_within,
 };
 use codes::Codes;
-use commit::{Committer, mark, poison};
-use snapshot::{Keeper, Mark, Snapshots};
+use commit::{Committer, mark};
+use margins::Beside;
+pub use margins::MarginsState;
+use snapshot::{Keeper, Snapshots};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -42,6 +46,8 @@ const QUEUE_EVENTS: usize = 20_000;
 const DOSSIERS_AT_HAND: usize = 1 << 16;
 /// After how many records a snapshot is written if nobody says otherwise: so many are replayed in a few seconds.
 const SNAPSHOT_EVERY: u64 = 1_000_000;
+/// From how many dossiers on margins are kept if nobody says otherwise: fewer are scanned in less than a millisecond.
+const MARGINS_FROM: usize = 100_000;
 /// How many events one batch may hold.
 pub const BATCH_EVENTS: usize = 10_000;
 
@@ -166,6 +172,8 @@ pub struct Options {
     pub dossiers_at_hand: usize,
     /// After how many records a snapshot is written, from which the next start goes on. A log with fewer is read whole.
     pub snapshot_every: u64,
+    /// From how many dossiers on figures are counted beforehand for the definitions that are asked for.
+    pub margins_from: usize,
 }
 
 impl Options {
@@ -182,6 +190,7 @@ impl Options {
             roll_at: Roll::AT,
             dossiers_at_hand: DOSSIERS_AT_HAND,
             snapshot_every: SNAPSHOT_EVERY,
+            margins_from: MARGINS_FROM,
         }
     }
 }
@@ -286,6 +295,8 @@ pub(crate) struct Shared {
     pub(crate) queued: AtomicUsize,
     /// Whether the engine is being closed.
     closing: AtomicBool,
+    /// Figures counted beforehand.
+    margins: Beside,
     listeners: RwLock<Vec<Listener>>,
     health: Mutex<Health>,
 }
@@ -329,12 +340,18 @@ impl Shared {
         self.published().len()
     }
 
-    /// Brings a row into the register; `at` is its number if it has one.
-    pub(crate) fn put(&self, register: &mut Rows, at: Option<u32>, row: &Row) {
+    /// Whether the engine is being closed.
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Brings a row into the register; `at` is its number if it has one. Returns the number.
+    pub(crate) fn put(&self, register: &mut Rows, at: Option<u32>, row: &Row) -> u32 {
         let number = register.put(at, row);
         if at.is_none() {
             self.codes.insert(&row.dossier.code, number);
         }
+        number
     }
 
     /// Shows readers the register as it is.
@@ -354,65 +371,14 @@ impl Shared {
     }
 }
 
-/// Begins with the newest snapshot, if there is one that fits the log.
-fn resume(
-    writer: &mut Writer,
-    log: &Log,
-    snapshots: Option<&mut Snapshots>,
-    home: Zone,
-) -> Result<Option<(Rows, Mark)>, OpenError> {
-    let Some(snapshots) = snapshots else { return Ok(None) };
-    let Some(found) = snapshots.find() else { return Ok(None) };
-    let mark = found.mark;
-    if !log.begin_at(mark.position, mark.digest)? {
-        tracing::info!("the snapshot does not fit the log: the log is replayed from its beginning");
-        return Ok(None);
-    }
-    // On a copy: if the snapshot turns out damaged, nothing of it may stay.
-    let mut resumed = writer.afresh();
-    for position in &found.rules {
-        let bytes = log.get(*position)?;
-        let logged = Logged::decode(*position, &bytes);
-        match logged.map_err(|e| LogError::Damaged { position: *position, what: e.what })? {
-            Logged::Rule(record) => resumed.know(&record)?,
-            Logged::Event(_) => return Ok(forget(log)),
-        }
-    }
-    match snapshots.load(found, home, &resumed.rules()) {
-        Some(register) => {
-            resumed.resume(&register, mark.recorded_at);
-            *writer = resumed;
-            Ok(Some((register, mark)))
-        }
-        None => Ok(forget(log)),
-    }
-}
-
-/// Lets the log be read from its beginning after all.
-fn forget<T>(log: &Log) -> Option<T> {
-    log.begin_anew();
-    None
-}
-
-/// Reads what a snapshot spared start-up the reading of. Damage there ends the recording of events, as it would have at the
-/// start.
-fn check_the_rest(shared: Arc<Shared>, mark: Mark) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("dunghen-check".to_owned()).spawn(move || {
-        let stop = || shared.closing.load(Ordering::Acquire);
-        // First of all what the first event would wait for.
-        shared.codes.prepare();
-        if let Err(e) = shared.log.check(mark.position, mark.digest, stop) {
-            poison(&shared, &e.to_string());
-        }
-    })
-}
-
 /// What runs until the engine is closed.
 #[derive(Default)]
 struct Threads {
     writer: Option<JoinHandle<()>>,
     /// Checks the log behind a snapshot.
     checking: Option<JoinHandle<()>>,
+    /// Brings margins up to date.
+    margins: Option<JoinHandle<()>>,
 }
 
 /// An open data directory: takes events, answers questions.
@@ -420,6 +386,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     jobs: Mutex<Option<Sender<Job>>>,
     threads: Mutex<Threads>,
+    margins_from: usize,
     resumed_from: u64,
     _directory: Option<Directory>,
 }
@@ -464,6 +431,7 @@ impl Engine {
         began_with: Option<String>,
         directory: Option<Directory>,
     ) -> Result<Engine, OpenError> {
+        let margins_from = options.margins_from;
         let mut rules = Rulebook::new(zone);
         if let Some(name) = began_with {
             let Some(set) = options.rule_sets.iter().find(|set| set.name == name) else {
@@ -478,7 +446,7 @@ impl Engine {
         let mut writer = Writer::new(rules, options.dossiers_at_hand);
         let log = Log::unread(home, genesis)?;
         let mut snapshots = directory.as_ref().map(|directory| Snapshots::new(directory.path(), genesis));
-        let (register, unchecked) = match resume(&mut writer, &log, snapshots.as_mut(), zone)? {
+        let (register, unchecked) = match resume::resume(&mut writer, &log, snapshots.as_mut(), zone)? {
             Some((register, mark)) => (register, Some(mark)),
             None => {
                 let mut register = Rows::new(zone);
@@ -494,6 +462,7 @@ impl Engine {
             home: zone,
             queued: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            margins: Beside::default(),
             listeners: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
@@ -548,12 +517,13 @@ impl Engine {
             shared.set_health(Health::NotServing("opened to read only".to_owned()));
         }
         let checking = match unchecked.filter(|_| options.purpose == Purpose::Write) {
-            Some(mark) => Some(check_the_rest(Arc::clone(&shared), mark).map_err(OpenError::Thread)?),
+            Some(mark) => Some(resume::check_the_rest(Arc::clone(&shared), mark).map_err(OpenError::Thread)?),
             None => None,
         };
-        let threads = Mutex::new(Threads { writer: thread, checking });
+        let margins = Some(margins::keep(Arc::clone(&shared)).map_err(OpenError::Thread)?);
+        let threads = Mutex::new(Threads { writer: thread, checking, margins });
         let resumed_from = unchecked.map_or(0, |mark| mark.position);
-        Ok(Engine { shared, jobs: Mutex::new(jobs), threads, resumed_from, _directory: directory })
+        Ok(Engine { shared, jobs: Mutex::new(jobs), threads, margins_from, resumed_from, _directory: directory })
     }
 
     /// Queues a batch; `reply` is called once, from the writer's thread, after durability or on refusal.
@@ -723,12 +693,6 @@ impl Engine {
         Ok(Some((dossier, records)))
     }
 
-    /// Answers a question about rates.
-    #[must_use]
-    pub fn rates(&self, query: &RatesQuery) -> RatesAnswer {
-        self.shared.views().rates(query)
-    }
-
     /// Form II.06a of a period.
     #[must_use]
     pub fn form(&self, query: &FormQuery) -> FormAnswer {
@@ -858,11 +822,16 @@ impl Engine {
     pub fn close(&self) -> Result<(), LogError> {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.shared.closing.store(true, Ordering::Release);
-        let Threads { writer: thread, checking } =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let checked = checking.is_none_or(|checking| checking.join().is_ok());
-        let Some(thread) = thread else { return Ok(()) };
-        if thread.join().is_err() || !checked {
+        self.shared.margins.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = |thread: Option<JoinHandle<()>>| thread.is_none_or(|thread| thread.join().is_ok());
+        if !ended(threads.margins) {
+            // Questions were answered all the same.
+            tracing::error!("the thread of the margins had stopped with a defect");
+        }
+        let checked = ended(threads.checking);
+        let Some(writer) = threads.writer else { return Ok(()) };
+        if writer.join().is_err() || !checked {
             return Err(LogError::Unavailable("the writer had stopped with a defect".to_owned()));
         }
         if let Health::NotServing(why) = self.health() {

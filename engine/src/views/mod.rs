@@ -9,12 +9,14 @@ mod form;
 mod index;
 mod line;
 mod list;
+mod margins;
 mod obligation;
 mod rates;
 mod register;
 mod scan;
 mod shelf;
 mod slip;
+mod steps;
 mod store;
 mod table;
 mod tale;
@@ -24,6 +26,7 @@ pub use crate::time::Moment;
 pub use explain::{Explained, ExplainedLetter, ExplainedTerm, ExplainedWait, LetterEffect, WaitEffect, explain};
 pub use form::{FormAnswer, FormFigures, FormKey, FormQuery};
 pub use list::{DossierState, Item, ListQuery, OutcomeFilter, Page, StateFilter, Why};
+pub use margins::{Keeping, Margins};
 pub use obligation::{
     Obligation, ObligationCursor, ObligationFilter, ObligationItem, ObligationPage, ObligationQuery, ObligationState,
     obligations,
@@ -305,17 +308,24 @@ impl Views {
         Some(Sight { views: self, chunk, slot })
     }
 
+    /// Of each code's number whether it is that of a unit within `prefix`, or of one that belongs to it as of `c`.
+    fn units_within(&self, prefix: &Code, c: Timestamp) -> Vec<bool> {
+        let merged = self.rules.merged_into(prefix, self.home.date(c));
+        let inside = |name: &Code| unit_within(name, prefix) || merged.iter().any(|member| unit_within(name, member));
+        // 0 is no unit, and within none.
+        std::iter::once(false).chain(self.names.iter().map(inside)).collect()
+    }
+
+    /// The rows that are not as they were in views from which these came, and those that were not there.
+    #[must_use]
+    pub fn changed_from(&self, older: &Views) -> Vec<u32> {
+        self.table.changed_from(&older.table)
+    }
+
     /// A filter, kin by kin; which units belong to which by publication is asked as of `c`.
     fn sieve(&self, filter: &Filter, c: Timestamp) -> Sieve {
         let number = |code: &Option<Code>| code.as_ref().map(|code| self.number(code).unwrap_or(u32::MAX));
-        let within = |prefix: &Code| -> Vec<bool> {
-            let merged = self.rules.merged_into(prefix, self.home.date(c));
-            let inside =
-                |name: &Code| unit_within(name, prefix) || merged.iter().any(|member| unit_within(name, member));
-            // 0 is no unit, and within none.
-            std::iter::once(false).chain(self.names.iter().map(inside)).collect()
-        };
-        let units = filter.unit.as_ref().map(within);
+        let units = filter.unit.as_ref().map(|prefix| self.units_within(prefix, c));
         let others = [number(&filter.procedure), number(&filter.field), number(&filter.channel)];
         let admits = |kin: &Kin| {
             units.as_ref().is_none_or(|units| units.get(kin.keys[0] as usize).is_some_and(|within| *within))

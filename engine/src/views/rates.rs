@@ -69,7 +69,7 @@ impl Figure {
 
 /// The integers of one row of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures([u64; Figure::COUNT]);
+pub struct Figures(pub(super) [u64; Figure::COUNT]);
 
 impl Figures {
     /// One of them.
@@ -253,7 +253,7 @@ const ON_TIME: u32 = bit(Figure::Cohort) | bit(Figure::OnTime);
 
 /// The integers that a dossier adds 1 to, as sets of bits with the moment at which it does; but for its obligations.
 #[inline]
-fn contributions(fact: &Fact, definition: Definition, window: Window, add: &mut impl FnMut(u32, Timestamp)) {
+pub(super) fn contributions(fact: &Fact, definition: Definition, window: Window, add: &mut impl FnMut(u32, Timestamp)) {
     let c = window.c;
     if fact.received > c {
         return;
@@ -291,7 +291,7 @@ fn contributions(fact: &Fact, definition: Definition, window: Window, add: &mut 
 
 /// The integers of an obligation, with their moments.
 #[inline]
-fn obligation(owed: Owed, window: Window, add: &mut impl FnMut(u32, Timestamp)) {
+pub(super) fn obligation(owed: Owed, window: Window, add: &mut impl FnMut(u32, Timestamp)) {
     let state = match owed.state {
         ObligationState::Forecast => return,
         // Of the stock at the cut, whatever the period.
@@ -308,7 +308,7 @@ fn obligation(owed: Owed, window: Window, add: &mut impl FnMut(u32, Timestamp)) 
 
 /// The finest of the periods asked for; those above it follow from it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Period {
+pub(super) enum Period {
     Day,
     Month,
     Quarter,
@@ -316,7 +316,7 @@ enum Period {
 }
 
 impl Period {
-    fn of(by: &[GroupKey]) -> Option<Period> {
+    pub(super) fn of(by: &[GroupKey]) -> Option<Period> {
         let has = |key| by.contains(&key);
         Some(match () {
             () if has(GroupKey::Day) => Period::Day,
@@ -328,7 +328,7 @@ impl Period {
     }
 
     /// Its number for a date: days, months, quarters or years since the year 0 or 1970.
-    fn number(self, date: Date) -> i32 {
+    pub(super) fn number(self, date: Date) -> i32 {
         let (year, month, _) = date.ymd();
         let month = i32::try_from(month).unwrap_or(1) - 1;
         match self {
@@ -336,6 +336,16 @@ impl Period {
             Period::Month => year * 12 + month,
             Period::Quarter => year * 4 + month / 3,
             Period::Year => year,
+        }
+    }
+
+    /// The number of the period that holds a month, of which this is the number.
+    pub(super) fn of_month(self, month: i32) -> i32 {
+        match self {
+            // No month holds to one day: whoever asks by days does not count by months.
+            Period::Day | Period::Month => month,
+            Period::Quarter => month.div_euclid(3),
+            Period::Year => month.div_euclid(12),
         }
     }
 
@@ -527,7 +537,13 @@ impl Views {
         RatesAnswer { from, to, as_of, zone, position: self.position, total, groups }
     }
 
-    fn group_key(&self, by: &[GroupKey], keys: [u32; 4], period: Option<Period>, number: i32) -> Vec<KeyValue> {
+    pub(super) fn group_key(
+        &self,
+        by: &[GroupKey],
+        keys: [u32; 4],
+        period: Option<Period>,
+        number: i32,
+    ) -> Vec<KeyValue> {
         let value = |key: &GroupKey| match key {
             GroupKey::Unit => self.name(keys[0]).cloned(),
             GroupKey::Procedure => self.name(keys[1]).cloned(),

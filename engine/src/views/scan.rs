@@ -34,8 +34,8 @@ pub(super) struct Judging<'q> {
 
 /// Timelines that are read into again and again.
 pub(super) struct Scratch {
-    by_date: Timeline,
-    by_instant: Timeline,
+    pub(super) by_date: Timeline,
+    pub(super) by_instant: Timeline,
 }
 
 impl Default for Scratch {

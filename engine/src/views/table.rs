@@ -540,6 +540,29 @@ impl Table {
         (row % CHUNK < chunk.length).then_some((&**chunk, row % CHUNK))
     }
 
+    /// The rows that are not as they were in a table from which this one came, and those that were not there.
+    pub(super) fn changed_from(&self, older: &Table) -> Vec<u32> {
+        let mut rows = Vec::new();
+        for (at, segment) in self.segments.iter().enumerate() {
+            let before = older.segments.get(at);
+            if before.is_some_and(|before| Arc::ptr_eq(before, segment)) {
+                continue;
+            }
+            for (place, chunk) in segment.iter().enumerate() {
+                let before = before.and_then(|before| before.get(place));
+                if before.is_some_and(|before| Arc::ptr_eq(before, chunk)) {
+                    continue;
+                }
+                // A row changes by records of its own alone, and holds the position of its last.
+                let same = |slot| before.is_some_and(|b| slot < b.length && b.cells(slot) == chunk.cells(slot));
+                let first = at * SEGMENT_ROWS + place * CHUNK;
+                let changed = (0..chunk.length).filter(|slot| !same(*slot));
+                rows.extend(changed.map(|slot| u32::try_from(first + slot).unwrap_or(u32::MAX)));
+            }
+        }
+        rows
+    }
+
     /// Adds a row that knows only its code; returns its number.
     pub(super) fn push(&mut self, code: &Code) -> u32 {
         let row = self.length;

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod drawn;
+
 use dunghen_engine::calendar::{AfterSupplement, Calendar, DayOff, DayOffKind, Span, Term, WorkedDay};
 use dunghen_engine::dossier::{
     Act, Code, Command, Dossier, Due, Entry, Event, Outcome, Rejection, Statement, fingerprint,
@@ -17,7 +19,7 @@ use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Register, Row};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
@@ -236,27 +238,48 @@ pub(crate) fn records_in(log: &Arc<MemoryLog>) -> Vec<Record> {
 
 /// The views as the records alone say them.
 pub(crate) fn recount(records: &[Record]) -> Register {
-    let mut dossiers: BTreeMap<Code, Dossier> = BTreeMap::new();
-    let mut rules = rulebook();
-    for record in records {
-        let statement = &record.statement;
-        let entry = Entry {
-            position: record.position,
-            recorded_at: record.recorded_at,
-            occurred_at: statement.occurred_at,
-            event_id: statement.event_id,
-            fingerprint: fingerprint(statement),
-            flags: record.flags,
-            act: Act::of(&statement.event, record.reckoned),
-        };
-        let new = || Dossier::new(statement.dossier.clone());
-        let dossier = dossiers.entry(statement.dossier.clone()).or_insert_with(new);
-        dossier.evolve(&statement.event, record.reckoned, entry, &mut rules);
+    let mut recounted = Recounted::new(HOME);
+    recounted.take(records);
+    recounted.views
+}
+
+/// Views that are made of records, some at a time.
+pub(crate) struct Recounted {
+    home: Zone,
+    dossiers: BTreeMap<Code, Dossier>,
+    rules: Rulebook,
+    taken: u64,
+    pub(crate) views: Register,
+}
+
+impl Recounted {
+    pub(crate) fn new(home: Zone) -> Recounted {
+        let views = Register::new(home);
+        Recounted { home, dossiers: BTreeMap::new(), rules: rulebook(), taken: 0, views }
     }
-    let mut views = Register::new(HOME);
-    let rows = dossiers.into_values().map(|d| Row::new(Arc::new(d), &HOME)).collect();
-    views.apply(records.len() as u64, rows);
-    views
+
+    pub(crate) fn take(&mut self, records: &[Record]) {
+        let mut touched = BTreeSet::new();
+        for record in records {
+            let statement = &record.statement;
+            let entry = Entry {
+                position: record.position,
+                recorded_at: record.recorded_at,
+                occurred_at: statement.occurred_at,
+                event_id: statement.event_id,
+                fingerprint: fingerprint(statement),
+                flags: record.flags,
+                act: Act::of(&statement.event, record.reckoned),
+            };
+            let new = || Dossier::new(statement.dossier.clone());
+            let dossier = self.dossiers.entry(statement.dossier.clone()).or_insert_with(new);
+            dossier.evolve(&statement.event, record.reckoned, entry, &mut self.rules);
+            touched.insert(&statement.dossier);
+        }
+        let rows = touched.into_iter().map(|code| Row::new(Arc::new(self.dossiers[code].clone()), &self.home));
+        self.taken += records.len() as u64;
+        self.views.apply(self.taken, rows.collect());
+    }
 }
 
 /// So many cases, from a seed that is fixed unless the environment names another.
