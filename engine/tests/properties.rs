@@ -22,10 +22,11 @@ use dunghen_engine::views::{
     Figure, Figures, Filter, FormFigures, FormKey, FormQuery, GroupKey, KeyValue, ListQuery, Moment, OutcomeFilter,
     Page, RatesAnswer, RatesQuery, StateFilter, Views,
 };
-use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Receipt, ReplayFilter};
+use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Receipt};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use uuid::Uuid;
 
 /// Questions about everything: definitions, periods, cuts, groupings, filters and zones, `every`-th of them.
 fn questions(every: usize, first: usize) -> Vec<RatesQuery> {
@@ -244,38 +245,52 @@ proptest! {
     }
 
     /// A start that goes on from a snapshot answers as one that replays all, and goes on deciding as one that never
-    /// stopped.
+    /// stopped. (When exactly a `Late` is written between two groups depends on the writer's nap; no figure depends on it.)
     #[test]
     fn a_snapshot_changes_nothing(history in history(), at in any::<prop::sample::Index>(), every in 1..6_u64) {
         let stop = at.index(history.len() + 1);
         let clock = TestClock::at(start());
         let unbroken = engine_over(&memory(), &clock);
         let place = tempfile::tempdir().unwrap();
-        let options = || Options { snapshot_every: every, zone: Some(HOME), ..options(&clock) };
-        let first = play(&unbroken, &clock, &history[..stop]);
+        let open = || {
+            let options = Options { snapshot_every: every, zone: Some(HOME), ..options(&clock) };
+            Engine::open(place.path(), options).unwrap()
+        };
+        let accepted = |engine: &Engine, part: &[Sent]| -> Vec<Uuid> {
+            play(engine, &clock, part).into_iter().map(|(_, receipt)| receipt.event_id).collect()
+        };
+        let first = accepted(&unbroken, &history[..stop]);
         clock.set(start());
-        let broken = Engine::open(place.path(), options()).unwrap();
-        let again = play(&broken, &clock, &history[..stop]);
-        prop_assert_eq!(&first, &again);
+        let broken = open();
+        prop_assert_eq!(first, accepted(&broken, &history[..stop]));
         broken.close().unwrap();
         drop(broken);
-        let resumed = Engine::open(place.path(), options()).unwrap();
+        let resumed = open();
         prop_assert!(resumed.position() < every || resumed.resumed_from() + every > resumed.position());
         prop_assert_eq!(all_figures(&resumed), all_figures(&unbroken));
         let then = clock.now();
-        let first = play(&unbroken, &clock, &history[stop..]);
+        let second = accepted(&unbroken, &history[stop..]);
         clock.set(then);
-        let again = play(&resumed, &clock, &history[stop..]);
-        prop_assert_eq!(&first, &again);
+        prop_assert_eq!(second, accepted(&resumed, &history[stop..]));
         prop_assert_eq!(all_figures(&resumed), all_figures(&unbroken));
-        prop_assert_eq!(lists().iter().map(|q| resumed.list(q)).collect::<Vec<_>>(),
-            lists().iter().map(|q| unbroken.list(q)).collect::<Vec<_>>());
-        for d in 0..DOSSIERS {
+        prop_assert_eq!(all_lists(&resumed), all_lists(&unbroken));
+        // Word for word, with all positions: what the whole of the same log says.
+        let everything = |engine: &Engine| {
             let as_of = Moment::Instant(clock_now(&history));
-            prop_assert_eq!(format!("{:?}", resumed.detail(&name(d), as_of)), format!("{:?}", unbroken.detail(&name(d), as_of)));
+            let details: Vec<String> =
+                (0..DOSSIERS).map(|d| format!("{:?}", engine.detail(&name(d), as_of).unwrap())).collect();
+            let lists: Vec<Page> = lists().iter().map(|q| engine.list(q)).collect();
+            (all_figures(engine), lists, details)
+        };
+        resumed.close().unwrap();
+        let said = everything(&resumed);
+        drop(resumed);
+        if place.path().join("derived").exists() {
+            std::fs::remove_dir_all(place.path().join("derived")).unwrap();
         }
-        let everything = |engine: &Engine| engine.replay(ReplayFilter::default()).collect::<Result<Vec<_>, _>>().unwrap();
-        prop_assert_eq!(everything(&resumed), everything(&unbroken));
+        let whole = open();
+        prop_assert_eq!(whole.resumed_from(), 0);
+        prop_assert_eq!(said, everything(&whole));
     }
 
     /// A restart changes no answer, and what is sent again gets its first receipt.
