@@ -8,8 +8,7 @@
 
 use crate::directory::{Directory, DirectoryError, New};
 use crate::dossier::{
-    Code, Command, Comparison, Decision, Dossier, Flags, Proposal, Reckoned, Rejection, Statement, Timeline, decide,
-    next_miss, overdue,
+    Code, Command, Decision, Dossier, Flags, Proposal, Reckoned, Rejection, Statement, alarm, decide, overdue,
 };
 use crate::log::{Log, LogError, Records, Roll, SledLog};
 use crate::record::RecordRef;
@@ -87,8 +86,7 @@ impl Chronicle {
     }
 
     fn set_alarm(&mut self) {
-        self.alarm = Timeline::fold(&self.dossier.standing(), self.rules.home(), Comparison::Instant)
-            .and_then(|timeline| next_miss(&self.dossier, &timeline));
+        self.alarm = alarm(&self.dossier, self.rules.home());
     }
 
     fn note(&mut self, proposal: Proposal, now: Timestamp) {

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{Noise, TestClock, asked, at, command, options, processed, received};
+use common::{Noise, TestClock, asked, at, command, copy, options, processed, received};
 use dunghen_engine::directory::{Directory, DirectoryError, read_genesis};
 use dunghen_engine::dossier::{Code, Command as Say, Due, Event};
 use dunghen_engine::log::{LogError, Roll};
@@ -46,19 +46,6 @@ fn digest(records: &[Record]) -> String {
         hash.update(record.encode());
     }
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Every file with its bytes and the time of its last change.

@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{Noise, TestClock, at, command, options, processed, received, send};
+use common::{Noise, TestClock, at, command, copy, options, processed, received, send};
 use dunghen_engine::bulk::{Bulk, Chronicle, encode};
 use dunghen_engine::directory::{Directory, New, read_identity};
 use dunghen_engine::dossier::Command;
@@ -90,19 +90,6 @@ impl Place {
         let mut names: Vec<String> = names.filter(|n| n.starts_with("log")).collect();
         names.sort();
         names
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

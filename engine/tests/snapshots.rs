@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{DAY, HOME, Noise, TestClock, at, code, command, options, processed, received, rule_set};
+use common::{DAY, HOME, Noise, TestClock, at, code, command, copy, options, processed, received, rule_set};
 use dunghen_engine::dossier::{Due, Event};
 use dunghen_engine::rules::{Publication, RESOLVED};
 use dunghen_engine::time::Date;
@@ -55,18 +55,6 @@ fn by_month(engine: &Engine) -> RatesAnswer {
         filter: Filter::default(),
         zone: None,
     })
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
 }
 
 /// A closed directory with a snapshot of its end, its clock, and what it answers.

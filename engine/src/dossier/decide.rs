@@ -689,12 +689,20 @@ pub fn overdue(dossier: &Dossier, now: Timestamp, home: &Zone) -> Vec<Proposal> 
         .map_or_else(Vec::new, |timeline| lates(dossier, &timeline, now, home))
 }
 
-/// When the dossier's next `Late` falls due if nothing else happens; `by_instant` is its history, folded.
+/// When the next `Late` of a dossier falls due if nothing else happens: `entries` are its events, `by_instant` its history,
+/// folded.
 #[must_use]
-pub fn next_miss(dossier: &Dossier, by_instant: &Timeline) -> Option<Timestamp> {
+pub fn next_miss(entries: &[Entry], by_instant: &Timeline) -> Option<Timestamp> {
     (1..)
         .zip(&by_instant.promises)
-        .filter(|(k, _)| !History::logged_late(&dossier.entries, *k))
+        .filter(|(k, _)| !History::logged_late(entries, *k))
         .filter_map(|(_, promise)| promise.missed)
         .min()
+}
+
+/// The same for a dossier that is not folded yet; `home` is the zone of the data directory.
+#[must_use]
+pub fn alarm(dossier: &Dossier, home: &Zone) -> Option<Timestamp> {
+    let by_instant = Timeline::fold(&dossier.standing(), home, Comparison::Instant)?;
+    next_miss(&dossier.entries, &by_instant)
 }

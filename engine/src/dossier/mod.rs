@@ -11,7 +11,7 @@ mod timeline;
 
 pub use decide::{
     Decision, MAX_AHEAD_MS, MAX_CODE_CHARS, MAX_DOSSIER_CHARS, MAX_ITEMS, MAX_TEXT_BYTES, Proposal, Rejection,
-    Violation, ViolationKind, check, decide, late_event_id, next_miss, overdue,
+    Violation, ViolationKind, alarm, check, decide, late_event_id, next_miss, overdue,
 };
 pub use event::{ApplicantKind, Command, Event, EventType, Flag, Flags, Outcome, Reckoned, Restated, Statement};
 pub use state::{Act, Correction, Dossier, Entry, Keys, Pin, fingerprint};

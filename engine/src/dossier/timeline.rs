@@ -134,6 +134,20 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// Of a dossier that was received then, and of which nothing else is known.
+    #[must_use]
+    pub fn begun(received: Timestamp) -> Timeline {
+        Timeline {
+            received,
+            end: None,
+            returned: None,
+            promises: Vec::new(),
+            waits: Vec::new(),
+            requests: Vec::new(),
+            letters: Vec::new(),
+        }
+    }
+
     /// Folds the events of a dossier that stand ([`super::Dossier::standing`]); `None` if it was never received.
     #[must_use]
     pub fn fold(entries: &[Entry], home: &Zone, by: Comparison<'_>) -> Option<Timeline> {
@@ -260,15 +274,7 @@ impl<'a> Fold<'a> {
             home,
             by,
             reception,
-            timeline: Timeline {
-                received,
-                end: None,
-                returned: None,
-                promises: Vec::new(),
-                waits: Vec::new(),
-                requests: Vec::new(),
-                letters: Vec::new(),
-            },
+            timeline: Timeline::begun(received),
             running_since: Some(received),
             outstanding: None,
         };

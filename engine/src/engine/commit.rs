@@ -47,7 +47,7 @@ impl Committer {
     pub(super) fn finish(&mut self, shared: &Shared) {
         let mark = mark(shared, self.recorded_at);
         if let Some(keeper) = self.keeper.as_mut().filter(|_| self.failed.is_none()) {
-            keeper.finish(&self.register, || mark);
+            keeper.finish(&self.register, mark);
         }
     }
 

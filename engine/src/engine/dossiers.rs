@@ -5,7 +5,7 @@
 //! however many dossiers are in progress, and nothing has to be loaded at start-up.
 
 use super::{Shared, history};
-use crate::dossier::{Code, Command, Dossier, Event};
+use crate::dossier::{Code, Command, Dossier, Event, alarm};
 use crate::log::{Log, LogError};
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
@@ -154,7 +154,7 @@ fn recall(code: &Code, source: &impl Source, rules: &mut Rulebook) -> Result<Opt
             Slot { dossier: Arc::new(dossier), row: Some(row), alarm: None, tags: Vec::new(), touched: false }
         }
     };
-    Ok(Some(Slot { alarm: slot.next_miss(rules), ..slot }))
+    Ok(Some(Slot { alarm: alarm(&slot.dossier, rules.home()), ..slot }))
 }
 
 fn from_log(code: &Code, last: u64, source: &impl Source, rules: &mut Rulebook) -> Result<Dossier, LogError> {
@@ -168,14 +168,6 @@ impl Slot {
     /// What it holds, should the batch be undone.
     pub(super) fn remember(&self) -> Remembered {
         Remembered { dossier: Arc::clone(&self.dossier), tags: self.tags.clone() }
-    }
-
-    /// When the dossier's next `Late` falls due.
-    fn next_miss(&self, rules: &Rulebook) -> Option<Timestamp> {
-        let standing = self.dossier.standing();
-        let by = crate::dossier::Comparison::Instant;
-        let timeline = crate::dossier::Timeline::fold(&standing, rules.home(), by)?;
-        crate::dossier::next_miss(&self.dossier, &timeline)
     }
 
     /// Reads from the log what its first entries lack, if deciding about `command` could need it.

@@ -307,10 +307,10 @@ impl Keeper {
 
     /// At a clean stop: the last snapshot, so that the next start has nothing to replay. A log that is read in no time has
     /// none.
-    pub(super) fn finish(&mut self, views: &Views, mark: impl FnOnce() -> Mark) {
+    pub(super) fn finish(&mut self, views: &Views, mark: Mark) {
         let due = views.position() >= self.every && views.position() > self.begun;
         if let Some(to_write) = self.to_write.take().filter(|_| due)
-            && to_write.send((views.clone(), mark())).is_err()
+            && to_write.send((views.clone(), mark)).is_err()
         {
             tracing::warn!("the thread that writes snapshots stopped with a defect");
         }

@@ -257,7 +257,7 @@ impl Writer {
         let slot = self.dossiers.known(code)?;
         slot.touched = false;
         let row = Row::new(Arc::clone(&slot.dossier), &self.home);
-        let alarm = row.by_instant.as_ref().and_then(|timeline| next_miss(&slot.dossier, timeline));
+        let alarm = row.by_instant.as_ref().and_then(|timeline| next_miss(&slot.dossier.entries, timeline));
         let number = slot.row;
         let at = number.unwrap_or_else(|| {
             self.newest.push_back(Arc::clone(code));
@@ -561,7 +561,7 @@ impl Replay {
 }
 
 /// The way from the writer to durability: a thread that takes one group at a time.
-struct Line<'s> {
+struct Passage<'s> {
     shared: &'s Shared,
     committer: &'s Mutex<Committer>,
     groups: SyncSender<Staged>,
@@ -569,7 +569,7 @@ struct Line<'s> {
     under_way: Arc<AtomicUsize>,
 }
 
-impl Line<'_> {
+impl Passage<'_> {
     /// Passes a group on. Where nobody else waits and the thread is idle the group is committed at once: to wake the thread
     /// would cost more than it saves.
     fn pass(&self, staged: Staged) {
@@ -604,7 +604,9 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, gua
         };
         let thread = std::thread::Builder::new().name("dunghen-log".to_owned());
         match thread.spawn_scoped(scope, commit) {
-            Ok(_) => decide_all(&mut writer, &Line { shared, committer: &committer, groups, under_way }, guard, queue),
+            Ok(_) => {
+                decide_all(&mut writer, &Passage { shared, committer: &committer, groups, under_way }, guard, queue);
+            }
             Err(e) => {
                 let why = format!("the thread that makes groups durable cannot be started: {e}");
                 poison(shared, &why);
@@ -615,8 +617,8 @@ pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, gua
     committer.into_inner().unwrap_or_else(PoisonError::into_inner).finish(shared);
 }
 
-fn decide_all(writer: &mut Writer, line: &Line<'_>, mut guard: Guard, queue: &Receiver<Job>) {
-    let shared = line.shared;
+fn decide_all(writer: &mut Writer, passage: &Passage<'_>, mut guard: Guard, queue: &Receiver<Job>) {
+    let shared = passage.shared;
     loop {
         let now = shared.clock.now();
         let alarm = writer.until_alarm(now).map_or(NAP, |ms| Duration::from_millis(ms.unsigned_abs()));
@@ -646,7 +648,7 @@ fn decide_all(writer: &mut Writer, line: &Line<'_>, mut guard: Guard, queue: &Re
             match writer.decide_group(shared, std::mem::take(&mut jobs)) {
                 Ok(staged) => {
                     if !staged.records.is_empty() || !staged.decided.is_empty() || !staged.rows.is_empty() {
-                        line.pass(staged);
+                        passage.pass(staged);
                     }
                 }
                 Err((e, decided)) => {

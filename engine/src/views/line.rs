@@ -171,7 +171,7 @@ impl Line {
             }
             None => cells.bits = RECEIVED | FOLDED,
         }
-        if next_miss(dossier, by_instant).is_some() {
+        if next_miss(&dossier.entries, by_instant).is_some() {
             cells.bits |= RINGS;
         }
         // Until the result is handed over, or the applicant is gone, more is to be expected of it.

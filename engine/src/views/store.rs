@@ -7,7 +7,7 @@ use super::line::{FOLDED, RINGS};
 use super::register::Rows;
 use super::table::{Bytes, Stored, StoredSegment};
 use super::{Kin, Sight, Views};
-use crate::dossier::{Act, Code};
+use crate::dossier::{Code, Comparison, next_miss};
 use crate::rules::{ComparedBy, Pin, RuleKind, Rulebook};
 use crate::time::{Timestamp, Zone};
 use std::sync::Arc;
@@ -60,9 +60,8 @@ impl Sight<'_> {
             return Some(self.seen().missed(ComparedBy::Instant, home));
         }
         let entries = self.entries();
-        let timeline = self.folded(crate::dossier::Comparison::Instant, home)?;
-        let logged = |k: u32| entries.iter().any(|e| e.act == Act::Late(k));
-        (1..).zip(&timeline.promises).filter(|(k, _)| !logged(*k)).filter_map(|(_, p)| p.missed).min()
+        let timeline = self.folded(Comparison::Instant, home)?;
+        next_miss(&entries, &timeline)
     }
 }
 

@@ -254,15 +254,7 @@ impl Reader<'_> {
 
 /// An empty timeline, to be read into.
 pub(super) fn blank() -> Timeline {
-    Timeline {
-        received: Timestamp(0),
-        end: None,
-        returned: None,
-        promises: Vec::new(),
-        waits: Vec::new(),
-        requests: Vec::new(),
-        letters: Vec::new(),
-    }
+    Timeline::begun(Timestamp(0))
 }
 
 /// A tale as it lies in memory.

@@ -20,6 +20,7 @@ use dunghen_engine::views::{Register, Row};
 use dunghen_engine::{Batch, Clock, Engine, Mode, Options, Purpose, Receipt, RuleSet};
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
@@ -292,6 +293,20 @@ pub(crate) fn config(cases: u32) -> ProptestConfig {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
     // A failing history prints itself whole, so nothing needs to be kept beside this file.
     ProptestConfig { cases, rng_seed, failure_persistence: None, max_shrink_iters: 4000, ..default }
+}
+
+/// Copies a directory with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// Numbers that look random and are the same in every run (splitmix64).
