@@ -5,13 +5,15 @@
 //! DIR/lock           held while a process uses the directory; says which
 //! DIR/head           the length of the log and its last digest
 //! DIR/log/           the newest frames, in sled; after the first roll it is called log.0000000001, and so on
+//! DIR/journal        the last of those, durable before sled has made them so
 //! DIR/sealed/        the frames before those, in files that never change
 //! DIR/failed         there from a write of the log that failed until the log is opened again
 //! ```
 //!
-//! Format 1 is a directory whose whole log is in `log`. Before the log goes on anywhere else the format becomes 2, so
-//! that a program that knows only the one database refuses the directory, and says why, instead of seeing a shorter
-//! log.
+//! Format 1 is a directory whose whole log is in `log`, in format 2 it may go on in sealed files and other databases, in
+//! format 3 its end may be in the journal alone. A directory is made in format 3; an older one becomes that before
+//! anything is recorded, so that a program that does not know all parts refuses the directory, and says why, instead of
+//! seeing a shorter log.
 
 use crate::log::{Digest, Head, LogError, Roll, SledLog, genesis, sync_directory};
 use crate::time::Zone;
@@ -25,6 +27,8 @@ use uuid::Uuid;
 const ONE_DATABASE: &str = "1";
 /// The log may be in several parts.
 const PARTS: &str = "2";
+/// The end of the log may be in the journal.
+const JOURNAL: &str = "3";
 const IDENTITY: &str = "dunghen.toml";
 /// How often a lock that looks taken is tried again, and after how long each time.
 const LOCK_TRIES: u32 = 20;
@@ -201,7 +205,7 @@ fn make(path: &Path, new: New) -> Result<(), DirectoryError> {
     SledLog::create(path, &head)?;
     let text = format!(
         "# A data directory of Đúng Hẹn. Do not edit: the chain of the log begins with these values.\n\
-         format = \"{ONE_DATABASE}\"\nlog_id = \"{}\"\ntime_zone = \"{}\"\n{}",
+         format = \"{JOURNAL}\"\nlog_id = \"{}\"\ntime_zone = \"{}\"\n{}",
         identity.log_id,
         identity.zone.name(),
         identity.rules.as_ref().map_or_else(String::new, |name| format!("rules = \"{name}\"\n")),
@@ -238,17 +242,18 @@ fn write_identity(path: &Path, text: &[u8]) -> std::io::Result<()> {
     sync_directory(path)
 }
 
-/// Raises the format of the directory at `path` from 1 to 2; the rest of the file stays as it is.
+/// Raises the format of the directory at `path` to 3; the rest of the file stays as it is.
 fn announce_parts(path: &Path) -> Result<(), LogError> {
     let text = std::fs::read_to_string(path.join(IDENTITY))?;
-    let (old, new) = (format!("format = \"{ONE_DATABASE}\""), format!("format = \"{PARTS}\""));
-    if text.lines().any(|line| line == new) {
+    let named = |format: &str| format!("format = \"{format}\"");
+    let has = |format: &&str| text.lines().any(|line| line == named(format));
+    if has(&JOURNAL) {
         return Ok(());
     }
-    if !text.lines().any(|line| line == old) {
+    let Some(old) = [ONE_DATABASE, PARTS].into_iter().find(has) else {
         return Err(LogError::Damaged { position: 0, what: format!("{IDENTITY} no longer names its format") });
-    }
-    Ok(write_identity(path, text.replacen(&old, &new, 1).as_bytes())?)
+    };
+    Ok(write_identity(path, text.replacen(&named(old), &named(JOURNAL), 1).as_bytes())?)
 }
 
 /// What the directory at `path` is.
@@ -267,10 +272,10 @@ pub fn read_identity(path: &Path) -> Result<Identity, DirectoryError> {
     };
     let damaged = |what: String| DirectoryError::Log(LogError::Damaged { position: 0, what });
     match value("format") {
-        Some(ONE_DATABASE | PARTS) => {}
+        Some(ONE_DATABASE | PARTS | JOURNAL) => {}
         other => {
             let (other, file) = (other.unwrap_or("nothing"), file.display());
-            return Err(damaged(format!("{file} has format {other}; this program reads {ONE_DATABASE} and {PARTS}")));
+            return Err(damaged(format!("{file} has format {other}; this program reads formats 1 to {JOURNAL}")));
         }
     }
     let log_id = value("log_id").and_then(|v| Uuid::parse_str(v).ok());

@@ -115,14 +115,14 @@ fn fill_rolling(path: &Path, seed: u64, keep_head_after: Option<u64>, roll_at: u
 }
 
 fn pristine(seed: u64) -> Pristine {
-    closed(|path| {
+    stopped(|path| {
         fill(path, seed, None);
     })
 }
 
 /// A log in several parts: sealed files, and a database that grows.
 fn rolled(seed: u64) -> Pristine {
-    let pristine = closed(|path| {
+    let pristine = stopped(|path| {
         fill_rolling(path, seed, None, 1500);
         let directory = Directory::open(path, None, None).unwrap();
         directory.open_log(Roll::AT).unwrap().settle().unwrap();
@@ -134,7 +134,7 @@ fn rolled(seed: u64) -> Pristine {
 
 /// Some megabytes in many of sled's segments, which it reads with threads of its own.
 fn large(seed: u64) -> Pristine {
-    closed(|path| {
+    stopped(|path| {
         fill(path, seed, None);
         let clock = TestClock::at(at("2025-03-03T04:00:00Z"));
         let engine = Engine::open(path, options(&clock)).unwrap();
@@ -178,6 +178,15 @@ fn crashed(seed: u64) -> Pristine {
 
 fn clock_now(clock: &TestClock) -> Timestamp {
     Clock::now(clock)
+}
+
+/// What a clean stop leaves, without its journal: that holds nothing that is not elsewhere, but with it opening would mend
+/// what is to be found broken.
+fn stopped(fill: impl FnOnce(&Path)) -> Pristine {
+    closed(|path| {
+        fill(path);
+        fs::remove_file(path.join("journal")).unwrap();
+    })
 }
 
 fn closed(fill: impl FnOnce(&Path)) -> Pristine {

@@ -224,6 +224,8 @@ fn rules_and_alarms_outlive_a_snapshot() {
 fn damage_behind_a_snapshot_is_found() {
     let place = tempfile::tempdir().unwrap();
     let (clock, _) = closed(place.path());
+    // With it sled, which takes damage in its file for its end, would be given all frames again.
+    fs::remove_file(place.path().join("journal")).unwrap();
     let database = place.path().join("log").join("db");
     let mut bytes = fs::read(&database).unwrap();
     // The first frame: its chain begins with a digest that stands nowhere else.

@@ -247,25 +247,14 @@ impl Generation {
         Ok(())
     }
 
-    /// Stores frames all or none; durable when it returns.
-    pub(super) fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
-        self.write(|handles| {
-            match frames {
-                // One key is atomic by itself, and costs one sync where a batch costs two.
-                [(first, bytes)] => drop(handles.frames.insert(first.to_be_bytes(), *bytes)?),
-                _ => handles.frames.apply_batch(batch_of(frames))?,
-            }
-            handles.frames.flush()?;
-            Ok(())
-        })?;
-        self.count(frames);
-        Ok(())
-    }
-
     /// Stores frames all or none; durable with the next [`Generation::sync`].
     pub(super) fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
         self.unsynced.store(true, Ordering::Release);
-        self.write(|handles| handles.frames.apply_batch(batch_of(frames)))?;
+        self.write(|handles| match frames {
+            // One key is atomic by itself, and costs less than a batch.
+            [(first, bytes)] => handles.frames.insert(first.to_be_bytes(), *bytes).map(drop),
+            _ => handles.frames.apply_batch(batch_of(frames)),
+        })?;
         self.count(frames);
         Ok(())
     }

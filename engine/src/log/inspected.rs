@@ -1,12 +1,14 @@
-//! A log as `verify` reads it: sealed files in place, copies of the databases, and a note of whatever cannot be opened.
+//! A log as `verify` reads it: sealed files in place, copies of the databases, what only the journal holds, and a note of
+//! whatever cannot be opened.
 //!
 //! It repairs and removes nothing and takes no frames. Where a [`super::SledLog`] would refuse to open, it says so in
 //! its place among the frames and gives what can still be read behind it.
 
 use super::generation::{self, Generation};
+use super::journal::{self, Kept};
 use super::sealed::{self, Sealed};
 use super::sled::{must_exist, sealed_from};
-use super::{EventLog, Frames, Head, LogError, head};
+use super::{EventLog, Frames, Head, LogError, frame, head};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub struct Inspected {
 enum Part {
     Sealed(Arc<Sealed>),
     Generation(Arc<Generation>),
+    Journal(Kept),
     Trouble(LogError),
 }
 
@@ -57,6 +60,11 @@ impl Inspected {
                 Err(e) => parts.push(trouble(e)?),
             }
         }
+        let known = parts.iter().rev().find_map(Part::end).unwrap_or(0);
+        match journal::read(directory, known) {
+            Ok(kept) => parts.push(Part::Journal(kept)),
+            Err(e) => parts.push(trouble(e)?),
+        }
         Ok(Inspected { parts, head })
     }
 }
@@ -93,7 +101,19 @@ impl Part {
     fn sealed(&self) -> Option<&Arc<Sealed>> {
         match self {
             Part::Sealed(sealed) => Some(sealed),
-            Part::Generation(_) | Part::Trouble(_) => None,
+            Part::Generation(_) | Part::Journal(_) | Part::Trouble(_) => None,
+        }
+    }
+
+    /// The position after its last record, if that can be told.
+    fn end(&self) -> Option<u64> {
+        match self {
+            Part::Sealed(sealed) => Some(sealed.end()),
+            Part::Generation(generation) => {
+                let (last, bytes) = generation.last().ok()??;
+                Some(frame::link(last, &bytes).ok()?.end)
+            }
+            Part::Journal(_) | Part::Trouble(_) => None,
         }
     }
 
@@ -102,6 +122,10 @@ impl Part {
             Part::Sealed(sealed) if sealed.end() <= from => Box::new(std::iter::empty()),
             Part::Sealed(sealed) => Box::new(sealed.frames(from)),
             Part::Generation(generation) => Box::new(generation.frames(from)),
+            Part::Journal(kept) => {
+                let wanted = kept.iter().filter(move |(first, _)| *first >= from);
+                Box::new(wanted.map(|(first, bytes)| Ok((*first, bytes.clone()))))
+            }
             Part::Trouble(e) => Box::new(std::iter::once(Err(e.clone()))),
         }
     }

@@ -1,13 +1,18 @@
-//! The log on disk: sealed files, then one sled database that grows, in between at most a few that wait to be sealed.
+//! The log on disk: sealed files, then one sled database that grows, in between at most a few that wait to be sealed, and
+//! a journal.
 //!
 //! A database that has grown to the limit of [`Roll`] is full: the next append begins the next one, a *generation*
 //! that was made ready beforehand. A thread copies the full one, frame by frame, into a sealed file and removes it; so
 //! only what is about as large as the limit must be recovered by sled, whatever the log has become. Appends and
 //! readers never wait for that thread.
 //!
+//! What is appended is made durable by the journal and goes into the database unsynced (`journal.rs`); opening brings
+//! into the database what it lacks.
+//!
 //! At each moment a power cut leaves a directory that opens whole:
 //!
-//! 1. The first roll is announced to the directory ([`Roll::announce`]), durably, before there is a second generation.
+//! 1. That the log is in several parts is announced to the directory ([`Roll::announce`]), durably, before there is a journal or a
+//!    second generation.
 //! 2. A generation is made under another name, its canary committed, then it is renamed and the directory synced. It is
 //!    empty until the roll: an empty one behind the others is the next.
 //! 3. A roll is the first append to the next generation. All that the full one holds is durable before.
@@ -21,6 +26,7 @@
 
 use super::generation::{self, Generation};
 use super::head::{self, HeadFile};
+use super::journal::{self, Journal};
 use super::sealed::{self, Draft, Sealed};
 use super::{Digest, EventLog, Frames, Head, LogError, frame, sync};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,7 +51,8 @@ const UNSEALED_IN_BULK: usize = 1;
 pub struct Roll {
     /// At how many bytes of frames, about.
     pub at: u64,
-    /// Called before there is a second generation; may be called again after that, and then has nothing to do.
+    /// Called before there is a journal or a second generation; may be called again after that, and then has nothing
+    /// to do.
     pub announce: Box<dyn Fn() -> Result<(), LogError> + Send + Sync>,
 }
 
@@ -54,6 +61,11 @@ impl Roll {
     /// read, so this bounds what the log takes of the memory; and sled recovers that much in some hundredths of a
     /// second.
     pub const AT: u64 = 32 << 20;
+
+    /// How long the journal is made: a generation holds at least what it does.
+    fn journal(&self) -> u64 {
+        journal::LENGTH.min(self.at)
+    }
 
     /// Rolls at `at` bytes, for a directory that nobody else has to be told of.
     #[must_use]
@@ -67,6 +79,8 @@ pub struct SledLog {
     shared: Arc<Shared>,
     // Emptied only by `drop`.
     sealer: Option<std::thread::JoinHandle<()>>,
+    /// Made with the first append.
+    journal: Mutex<Option<Journal>>,
     head: Mutex<HeadFile>,
     head_at_open: Head,
 }
@@ -165,7 +179,60 @@ impl SledLog {
         });
         let of_thread = Arc::clone(&shared);
         let sealer = std::thread::Builder::new().name("dunghen-seal".to_owned()).spawn(move || of_thread.run())?;
-        Ok(SledLog { shared, sealer: Some(sealer), head: Mutex::new(head), head_at_open })
+        let (sealer, head) = (Some(sealer), Mutex::new(head));
+        let log = SledLog { shared, sealer, journal: Mutex::default(), head, head_at_open };
+        log.catch_up()?;
+        *log.journal() = Journal::open(directory)?;
+        Ok(log)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        // What it says of its file changes last; a panic elsewhere leaves a journal that goes on where it was.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings into the database, durably, what only the journal holds.
+    fn catch_up(&self) -> Result<(), LogError> {
+        let mut end = self.shared.shelf().end()?;
+        let kept = journal::read(&self.shared.directory, end.position)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        for (first, bytes) in &kept {
+            let link = frame::link(*first, bytes)?;
+            end.follow(*first, Some(link.previous), "the journal")?;
+            end = Joint { position: link.end, digest: Some(link.digest) };
+            self.store_journaled(&[(*first, bytes.as_slice())])?;
+        }
+        self.sync()
+    }
+
+    /// Makes frames durable by the journal; `false` if they are too many for it.
+    fn journaled(&self, frames: &[(u64, &[u8])]) -> Result<bool, LogError> {
+        let mut held = self.journal();
+        let journal = match &mut *held {
+            Some(journal) => journal,
+            none => {
+                (self.shared.roll.announce)()?;
+                none.insert(Journal::create(&self.shared.directory, self.shared.roll.journal())?)
+            }
+        };
+        if journal.append(frames)? {
+            return Ok(true);
+        }
+        // What is written over must be durable in the database.
+        self.sync()?;
+        journal.begin_again();
+        Ok(journal.append(frames)?)
+    }
+
+    /// Puts frames that the journal holds into the database.
+    fn store_journaled(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+        let Some((first, _)) = frames.first() else { return Ok(()) };
+        let active = self.active(*first)?;
+        self.shared.noted(active.store(frames))?;
+        self.look_ahead(&active, *first);
+        Ok(())
     }
 
     /// Waits until the sealing thread has nothing left to do: what is full is sealed, the next generation is ready if
@@ -244,6 +311,7 @@ fn has_frames(directory: &Path) -> bool {
     // What cannot be looked at is taken for a log: nobody then makes another in its place.
     generation::find(directory).map_or(directory.exists(), |found| !found.generations.is_empty())
         || directory.join(sealed::FOLDER).exists()
+        || directory.join(journal::NAME).exists()
 }
 
 /// A log of which anybody knows records must have its newest database: sled would make an empty one in its place.
@@ -368,6 +436,16 @@ impl Shelf {
         Ok(())
     }
 
+    /// The end of what sealed files and databases hold.
+    fn end(&self) -> Result<Joint, LogError> {
+        if let Some((last, bytes)) = self.active().generation.last()? {
+            let link = frame::link(last, &bytes)?;
+            return Ok(Joint { position: link.end, digest: Some(link.digest) });
+        }
+        let sealed = self.sealed.last().map(|s| Joint { position: s.end(), digest: Some(s.digest()) });
+        Ok(sealed.unwrap_or(Joint { position: 0, digest: None }))
+    }
+
     fn active(&self) -> &Part {
         // There is always one: opening made sure, and only full ones before it are taken away.
         &self.generations[self.generations.len() - 1]
@@ -402,7 +480,7 @@ impl Shared {
     }
 
     /// Leaves a note of a failure for the next opening.
-    fn noted(&self, outcome: Result<(), LogError>) -> Result<(), LogError> {
+    fn noted<T>(&self, outcome: Result<T, LogError>) -> Result<T, LogError> {
         if outcome.is_err()
             && let Err(e) = std::fs::File::create(self.directory.join(FAILED))
         {
@@ -633,11 +711,12 @@ impl Drop for SledLog {
 
 impl EventLog for SledLog {
     fn append(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
-        let Some((first, _)) = frames.first() else { return Ok(()) };
-        let active = self.active(*first)?;
-        self.shared.noted(active.append(frames))?;
-        self.look_ahead(&active, *first);
-        Ok(())
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let journaled = self.shared.noted(self.journaled(frames))?;
+        self.store_journaled(frames)?;
+        if journaled { Ok(()) } else { self.sync() }
     }
 
     fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {

@@ -255,7 +255,7 @@ fn a_restart_on_a_disk_that_is_still_full() {
         let why = desk.send_until_refused(&engine);
         drop(engine);
         // Not enough for a note of the process, nor for one of sled's; enough for some events more.
-        for space in [0, 40, 400_000] {
+        for space in [0, 40, 3_000_000] {
             desk.disk.set(Faults { space: Some(space), ..full });
             match desk.open() {
                 Ok(engine) => {
