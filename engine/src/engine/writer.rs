@@ -25,6 +25,8 @@ use uuid::Uuid;
 const GROUP_EVENTS: usize = 4096;
 /// How many `Late` one group may hold, so that a morning after a long downtime does not hold up the desks.
 const GROUP_LATES: usize = 1024;
+/// How many events may wait that are not worth deciding while a group becomes durable.
+const FEW: usize = 256;
 /// How long the writer sleeps at most before it looks at the clock: `Late` is to be written within a second.
 const NAP: Duration = Duration::from_millis(200);
 
@@ -570,12 +572,12 @@ struct Passage<'s> {
 }
 
 impl Passage<'_> {
-    /// Passes a group on. Where nobody else waits and the thread is idle the group is committed at once: to wake the thread
-    /// would cost more than it saves.
+    /// Passes a group on. Where hardly anybody else waits and the thread is idle the group is committed at once: deciding few
+    /// events meanwhile saves less than it costs to wake the thread, and those who come gather to a larger group.
     fn pass(&self, staged: Staged) {
         let here: usize = staged.decided.iter().map(|(size, _)| size).sum();
-        let alone = self.shared.queued.load(Ordering::Acquire) <= here;
-        if alone && self.under_way.load(Ordering::Acquire) == 0 {
+        let few = self.shared.queued.load(Ordering::Acquire) <= here + FEW;
+        if few && self.under_way.load(Ordering::Acquire) == 0 {
             self.committer.lock().unwrap_or_else(PoisonError::into_inner).commit(self.shared, staged);
             return;
         }

@@ -46,7 +46,8 @@ struct Load {
 
 const SMALL: Load = Load { sessions: 3, batches: 24, dossiers: 6, wide: 200, roll: None };
 const ROLLING: Load = Load { sessions: 3, batches: 60, dossiers: 8, wide: 2000, roll: Some((40_000, 40)) };
-const GROWING: Load = Load { sessions: 1, batches: 100, dossiers: 8, wide: 4000, roll: None };
+/// With a journal that is soon full, so that what sled has made durable is needed.
+const GROWING: Load = Load { sessions: 1, batches: 100, dossiers: 8, wide: 4000, roll: Some((400_000, 1_000_000)) };
 const LARGE: Load = Load { sessions: 2, batches: 180, dossiers: 8, wide: 4000, roll: None };
 
 /// Three desks send batches large and small to the directory `root/a/data`, which is opened and closed several times.
