@@ -17,7 +17,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-/// A place for a data directory with about 1 MB of room, until there is more.
+/// A place for a data directory with room for its journal of 4 MB and as much again, until there is more.
 enum Place {
     /// No file may become larger; a write beyond says `File too large`.
     Limited(tempfile::TempDir),
@@ -35,7 +35,7 @@ impl Place {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("mounted");
         std::fs::create_dir(&path).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1300k", "none"]).arg(&path).output();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8300k", "none"]).arg(&path).output();
         mount.is_ok_and(|o| o.status.success()).then_some(Place::Mounted { path, _home: home })
     }
 
@@ -60,7 +60,7 @@ impl Place {
             Place::Limited(_) => {
                 // In blocks of 512 bytes. A process that exceeds it is killed unless it ignores the signal.
                 let mut command = Command::new("sh");
-                command.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"", DUNGHEN]);
+                command.args(["-c", "trap '' XFSZ; ulimit -f 16384; exec \"$0\" \"$@\"", DUNGHEN]);
                 command
             }
             Place::Mounted { .. } => Command::new(DUNGHEN),

@@ -291,7 +291,7 @@ fn loss_is_found(syncs: Syncs) {
     let life = live(&root, 1, seed + 1, GROWING, syncs);
     let mut noise = Noise(seed);
     let mut cuts = 0;
-    while cuts < 60 {
+    while cuts < 300 {
         for cut in cut(&life, 6, None, &mut noise) {
             cuts += 1;
             if let Some(fault) = cut.fault(&life.truth) {
