@@ -474,7 +474,7 @@ impl Engine {
         let (mut replay, mut decoder) = (Replay::into(register), Decoder::new());
         shared.log.walk(|position, bytes| {
             let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            writer.replay(&logged, &mut replay, &shared)
+            writer.replay(logged, &mut replay, &shared)
         })?;
         let register = writer.replayed(replay, &shared);
         if let Some(snapshots) = &mut snapshots
