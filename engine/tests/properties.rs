@@ -14,7 +14,7 @@ use common::{
     send,
 };
 use dunghen_engine::calendar::{Calendar, Term};
-use dunghen_engine::dossier::{Code, Command, Event, EventType, Flags, Rejection, late_event_id};
+use dunghen_engine::dossier::{Code, Command, Due, Event, EventType, Flags, Rejection, late_event_id};
 use dunghen_engine::log::EventLog;
 use dunghen_engine::rules::{Apology, Cohort, DEFINITIONS, LetterBy, Procedure, Publication, Rule, Unit};
 use dunghen_engine::time::{Date, Timestamp, Zone};
@@ -192,6 +192,22 @@ fn told(batches: impl IntoIterator<Item = Vec<Command>>) -> (Engine, Vec<Answer>
     (engine, answers)
 }
 
+/// A dossier whose due moved in a wait, and that ended: its columns do not say how it once stood.
+fn wait_and_end(engine: &Engine) {
+    let due = |days: i32| Some(Due::Date(Date(HOME.date(start()).0 + days)));
+    let events = [
+        (0, common::received(due(4))),
+        (1, Event::SupplementRequested { items: Vec::new(), reason_code: None }),
+        (3, Event::Supplemented { due: due(9) }),
+        (6, common::processed()),
+    ];
+    let say = |(day, event): (u32, Event)| {
+        command(u64::from(2_000_000 + day), "W-1", start().plus(i64::from(day) * DAY), event)
+    };
+    let sent = send(engine, events.map(say).into());
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+}
+
 /// So many dossiers that are refused at once, and count nowhere: they fill up a chunk of rows, so that those before them are
 /// put in order.
 fn fill_a_chunk(engine: &Engine, now: Timestamp) {
@@ -226,6 +242,8 @@ proptest! {
             };
             clock.set(start());
             say(&history[..stop]);
+            clock.set(clock.now().max(start().plus(7 * DAY)));
+            wait_and_end(&engine);
             fill_a_chunk(&engine, clock.now());
             let between = (all_figures(&engine), lists().iter().map(|q| engine.list(q)).collect::<Vec<_>>());
             let now = clock.now();
