@@ -14,7 +14,7 @@ use common::{
     send,
 };
 use dunghen_engine::calendar::{Calendar, Term};
-use dunghen_engine::dossier::{Code, Command, Event, EventType, Flags, Rejection, late_event_id};
+use dunghen_engine::dossier::{Code, Command, Due, Event, EventType, Flags, Rejection, late_event_id};
 use dunghen_engine::log::EventLog;
 use dunghen_engine::rules::{Apology, Cohort, DEFINITIONS, LetterBy, Procedure, Publication, Rule, Unit};
 use dunghen_engine::time::{Date, Timestamp, Zone};
@@ -190,6 +190,73 @@ fn told(batches: impl IntoIterator<Item = Vec<Command>>) -> (Engine, Vec<Answer>
     let engine = engine_over(&memory(), &clock);
     let answers = batches.into_iter().flat_map(|batch| send(&engine, batch)).collect();
     (engine, answers)
+}
+
+/// A dossier whose due moved in a wait, and that ended: its columns do not say how it once stood.
+fn wait_and_end(engine: &Engine) {
+    let due = |days: i32| Some(Due::Date(Date(HOME.date(start()).0 + days)));
+    let events = [
+        (0, common::received(due(4))),
+        (1, Event::SupplementRequested { items: Vec::new(), reason_code: None }),
+        (3, Event::Supplemented { due: due(9) }),
+        (6, common::processed()),
+    ];
+    let say = |(day, event): (u32, Event)| {
+        command(u64::from(2_000_000 + day), "W-1", start().plus(i64::from(day) * DAY), event)
+    };
+    let sent = send(engine, events.map(say).into());
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+}
+
+/// So many dossiers that are refused at once, and count nowhere: they fill up a chunk of rows, so that those before them are
+/// put in order.
+fn fill_a_chunk(engine: &Engine, now: Timestamp) {
+    let refused = || Event::Rejected { unit: Some(code("H44.22")), reason_code: None };
+    let commands = (0..1200).map(|n| command(1_000_000 + n, &format!("F-{n}"), now, refused())).collect();
+    let sent = send(engine, commands);
+    assert!(sent.iter().all(Result::is_ok), "{:?}", sent.iter().find(|s| s.is_err()));
+}
+
+proptest! {
+    #![proptest_config(config(48))]
+
+    /// Rows that were put in order answer as before, and so do decisions about their dossiers, those about repeated events
+    /// included.
+    #[test]
+    fn order_changes_nothing(history in history(), at in any::<prop::sample::Index>()) {
+        // Late, so that much has ended by then.
+        let stop = history.len() - at.index(history.len() / 3 + 1);
+        let clock = TestClock::at(start());
+        let open = |behind| {
+            let options = Options { in_order_behind: behind, ..options(&clock) };
+            Engine::over(Box::new(memory()), common::identity(), HOME, options).unwrap()
+        };
+        let said = |behind| {
+            let engine = open(behind);
+            let mut answers: Vec<Vec<Answer>> = Vec::new();
+            let mut say = |part: &[Sent]| {
+                for sent in part {
+                    clock.set(sent.now);
+                    answers.push(submit(&engine, sent));
+                }
+            };
+            clock.set(start());
+            say(&history[..stop]);
+            clock.set(clock.now().max(start().plus(7 * DAY)));
+            wait_and_end(&engine);
+            fill_a_chunk(&engine, clock.now());
+            let between = (all_figures(&engine), lists().iter().map(|q| engine.list(q)).collect::<Vec<_>>());
+            let now = clock.now();
+            let again: Vec<Sent> = history[..stop].iter().map(|sent| Sent { now, ..sent.clone() }).collect();
+            say(&again);
+            say(&history[stop..]);
+            let as_of = Moment::Instant(clock_now(&history));
+            let details: Vec<String> =
+                (0..DOSSIERS).map(|d| format!("{:?}", engine.detail(&name(d), as_of).unwrap())).collect();
+            (between, answers, details, all_figures(&engine), lists().iter().map(|q| engine.list(q)).collect::<Vec<_>>())
+        };
+        prop_assert_eq!(said(0), said(u32::MAX));
+    }
 }
 
 proptest! {

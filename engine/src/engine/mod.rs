@@ -22,8 +22,8 @@ use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    FormAnswer, FormQuery, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage, ObligationQuery, Page,
-    Row, Rows, Slip, Views, obligations, slip, unit_within,
+    FormAnswer, FormQuery, IN_ORDER_BEHIND, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage,
+    ObligationQuery, Page, Row, Rows, Slip, Views, obligations, slip, unit_within,
 };
 use codes::Codes;
 use commit::{Committer, mark};
@@ -170,6 +170,9 @@ pub struct Options {
     /// How many dossiers touched lately are kept whole in memory; up to twice as many. The others are found again, which
     /// takes an event of theirs some microseconds, or the reading of a few records.
     pub dossiers_at_hand: usize,
+    /// How many dossiers come in after some others before what only decisions about those need is let go of, where they have
+    /// ended: what is told about one of them later makes the writer read the log.
+    pub in_order_behind: u32,
     /// After how many records a snapshot is written, from which the next start goes on. A log with fewer is read whole.
     pub snapshot_every: u64,
     /// From how many dossiers on figures are counted beforehand for the definitions that are asked for.
@@ -189,6 +192,7 @@ impl Options {
             rule_sets: Vec::new(),
             roll_at: Roll::AT,
             dossiers_at_hand: DOSSIERS_AT_HAND,
+            in_order_behind: IN_ORDER_BEHIND,
             snapshot_every: SNAPSHOT_EVERY,
             margins_from: MARGINS_FROM,
         }
@@ -446,7 +450,7 @@ impl Engine {
         let mut writer = Writer::new(rules, options.dossiers_at_hand);
         let log = Log::unread(home, genesis)?;
         let mut snapshots = directory.as_ref().map(|directory| Snapshots::new(directory.path(), genesis));
-        let (register, unchecked) = match resume::resume(&mut writer, &log, snapshots.as_mut(), zone)? {
+        let (mut register, unchecked) = match resume::resume(&mut writer, &log, snapshots.as_mut(), zone)? {
             Some((register, mark)) => (register, Some(mark)),
             None => {
                 let mut register = Rows::new(zone);
@@ -454,6 +458,7 @@ impl Engine {
                 (register, None)
             }
         };
+        register.put_in_order_behind(options.in_order_behind);
         let shared = Arc::new(Shared {
             log,
             published: RwLock::new(Views::clone(&register)),
@@ -469,7 +474,7 @@ impl Engine {
         let (mut replay, mut decoder) = (Replay::into(register), Decoder::new());
         shared.log.walk(|position, bytes| {
             let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            writer.replay(&logged, &mut replay, &shared)
+            writer.replay(logged, &mut replay, &shared)
         })?;
         let register = writer.replayed(replay, &shared);
         if let Some(snapshots) = &mut snapshots

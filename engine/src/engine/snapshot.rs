@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Nothing here is truth: whatever is missing, old, damaged or of another program is passed over, and the log is replayed
-//! from its beginning. A segment is written again only if a row of it changed; `views` is written last, synced and renamed, and
+//! from its beginning. A segment is written again only if a row of it changed or was put in order; `views` is written last, synced and renamed, and
 //! names every file with its checksum, so that a snapshot is there whole or not at all. It says nothing that the log does
 //! not hold: the head is made durable before it. All integers are little-endian.
 

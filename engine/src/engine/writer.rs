@@ -74,7 +74,7 @@ pub(super) struct Writer {
     /// The same for readers.
     shared_rules: Arc<Rulebook>,
     dossiers: Dossiers,
-    /// When the next promise of a row passes.
+    /// When the next promise of a row passes. During a replay nothing rings: they are set at its end, as the rows say.
     alarms: BTreeSet<(Timestamp, u32)>,
     /// The number of the next row.
     rows: u32,
@@ -95,6 +95,18 @@ fn receipt_again(index: usize, entry: &Entry) -> Receipt {
         duplicate: true,
         flags: entry.flags,
     }
+}
+
+/// A dossier folded again.
+struct Folded {
+    /// The number of its row, if it had one already.
+    number: Option<u32>,
+    /// The number of its row now.
+    at: u32,
+    row: Row,
+    /// When its next promise was to pass, and when it is now.
+    before: Option<Timestamp>,
+    alarm: Option<Timestamp>,
 }
 
 /// What a group has come to so far.
@@ -149,9 +161,8 @@ impl Writer {
         self.last_recorded
     }
 
-    /// Takes over the state of a snapshot: what is to ring, and where the log goes on.
+    /// Takes over where the log goes on behind a snapshot.
     pub(super) fn resume(&mut self, views: &Views, recorded_at: Timestamp) {
-        self.alarms = views.alarms().collect();
         self.rows = u32::try_from(views.len()).unwrap_or(u32::MAX);
         self.next = views.position();
         self.last_recorded = recorded_at;
@@ -167,17 +178,18 @@ impl Writer {
 
     /// Takes in a record of the log at start-up, and checks what only a whole log can show. Rows are applied from time to
     /// time, so that memory is bounded.
-    pub(super) fn replay(&mut self, logged: &Logged, group: &mut Replay, shared: &Shared) -> Result<(), LogError> {
+    pub(super) fn replay(&mut self, logged: Logged, group: &mut Replay, shared: &Shared) -> Result<(), LogError> {
         let position = logged.position();
         let damaged = |what: String| LogError::Damaged { position, what };
         if logged.recorded_at() < self.last_recorded {
             return Err(damaged(format!("recorded at {}, before the record before it", logged.recorded_at())));
         }
+        let recorded_at = logged.recorded_at();
         match logged {
             Logged::Event(record) => self.replay_event(record, group, shared)?,
-            Logged::Rule(record) => self.replay_rule(record).map_err(damaged)?,
+            Logged::Rule(record) => self.replay_rule(&record).map_err(damaged)?,
         }
-        self.last_recorded = logged.recorded_at();
+        self.last_recorded = recorded_at;
         self.next = position + 1;
         if group.touched.len() >= REPLAYED_AT_ONCE {
             self.apply_replayed(group, shared);
@@ -196,7 +208,7 @@ impl Writer {
         Ok(())
     }
 
-    fn replay_event(&mut self, record: &Record, replay: &mut Replay, shared: &Shared) -> Result<(), LogError> {
+    fn replay_event(&mut self, record: Record, replay: &mut Replay, shared: &Shared) -> Result<(), LogError> {
         let code = &record.statement.dossier;
         let behind = Behind { register: &replay.register, shared };
         let slot = self.dossiers.find(code, &behind, &mut self.rules)?;
@@ -213,10 +225,10 @@ impl Writer {
             return Err(LogError::Damaged { position: record.position, what });
         }
         let proposal = Proposal {
-            statement: record.statement.clone(),
+            fingerprint: fingerprint(&record.statement),
+            statement: record.statement,
             reckoned: record.reckoned,
             flags: record.flags,
-            fingerprint: fingerprint(&record.statement),
         };
         self.evolve(&proposal, record.position, record.recorded_at, &mut replay.touched);
         Ok(())
@@ -225,7 +237,7 @@ impl Writer {
     /// Brings the rows of what was replayed into the register.
     pub(super) fn apply_replayed(&mut self, replay: &mut Replay, shared: &Shared) {
         for code in replay.touched.drain(..) {
-            if let Some((number, row)) = self.refold(&code) {
+            if let Some(Folded { number, row, .. }) = self.fold_again(&code) {
                 shared.put(&mut replay.register, number, &row);
             }
         }
@@ -238,6 +250,7 @@ impl Writer {
         self.shared_rules = Arc::new(self.rules.clone());
         replay.register.set_rules(self.rules());
         self.apply_replayed(&mut replay, shared);
+        self.alarms = replay.register.alarms().collect();
         shared.publish(&replay.register);
         replay.register
     }
@@ -256,6 +269,19 @@ impl Writer {
 
     /// The row of a dossier as it stands, with its number if it has one already, and its alarm set anew.
     fn refold(&mut self, code: &Code) -> Option<(Option<u32>, Row)> {
+        let Folded { number, at, row, before, alarm } = self.fold_again(code)?;
+        if alarm != before {
+            if let Some(t) = before {
+                self.alarms.remove(&(t, at));
+            }
+            if let Some(t) = alarm {
+                self.alarms.insert((t, at));
+            }
+        }
+        Some((number, row))
+    }
+
+    fn fold_again(&mut self, code: &Code) -> Option<Folded> {
         let slot = self.dossiers.known(code)?;
         slot.touched = false;
         let row = Row::new(Arc::clone(&slot.dossier), &self.home);
@@ -267,16 +293,8 @@ impl Writer {
             self.rows - 1
         });
         slot.row = Some(at);
-        if alarm != slot.alarm {
-            if let Some(t) = slot.alarm {
-                self.alarms.remove(&(t, at));
-            }
-            if let Some(t) = alarm {
-                self.alarms.insert((t, at));
-            }
-            slot.alarm = alarm;
-        }
-        Some((number, row))
+        let before = std::mem::replace(&mut slot.alarm, alarm);
+        Some(Folded { number, at, row, before, alarm })
     }
 
     /// Forgets the codes of rows that the views have by now, and dossiers that were not touched for long: those of which all

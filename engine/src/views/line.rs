@@ -34,6 +34,11 @@ pub(super) const MOVED: u16 = 1 << 7;
 /// A promise was missed to the millisecond, or will be, whose `Late` is not on record.
 pub(super) const RINGS: u16 = 1 << 8;
 
+/// Whether figures need the tale of a row that has ended; else only decisions do.
+pub(super) fn needs_tale(bits: u16) -> bool {
+    bits & (FOLDED | MOVED) != 0
+}
+
 /// What a row becomes in the table.
 pub(super) struct Line {
     pub(super) cells: Cells,

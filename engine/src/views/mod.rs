@@ -37,7 +37,7 @@ pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetY
 
 pub(crate) use index::Index;
 pub use register::Register;
-pub(crate) use register::{Rows, Standing};
+pub(crate) use register::{IN_ORDER_BEHIND, Rows, Standing};
 pub(crate) use table::StoredSegment;
 pub(crate) use tale::tag;
 

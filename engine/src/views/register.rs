@@ -5,7 +5,7 @@
 //! row a code has is not told here but by an [`Index`], which the engine shares with its readers; a [`Register`] has both.
 
 use super::index::Index;
-use super::line::Line;
+use super::line::{self, Line};
 use super::table::{CHUNK, Cells, Span, StoredSegment};
 use super::tale::Known;
 use super::{Kin, Row, Views};
@@ -26,7 +26,13 @@ pub(crate) struct Rows {
     pinned: Vec<Arc<Pinned>>,
     /// Where tales are made.
     tale: Vec<u8>,
+    /// How many rows come behind a chunk before it is put in order.
+    in_order_behind: u32,
 }
+
+/// By default so many rows come behind a chunk before it is put in order: half a year of a province, in which nearly all
+/// results are fetched. What comes later about one of its dossiers that ended makes the writer read the log.
+pub(crate) const IN_ORDER_BEHIND: u32 = 1 << 21;
 
 /// What the register knows of a dossier without its log.
 pub(crate) struct Standing {
@@ -61,7 +67,13 @@ impl Rows {
             kins: HashMap::new(),
             pinned: Vec::new(),
             tale: Vec::new(),
+            in_order_behind: IN_ORDER_BEHIND,
         }
+    }
+
+    /// From now on chunks are put in order when so many rows have come behind them.
+    pub(crate) fn put_in_order_behind(&mut self, rows: u32) {
+        self.in_order_behind = rows;
     }
 
     /// Takes over the rules as they are at the position that the rows of a group move on to.
@@ -79,12 +91,25 @@ impl Rows {
     /// Replaces a row, or adds one where there is none; returns its number.
     pub(crate) fn put(&mut self, at: Option<u32>, row: &Row) -> u32 {
         let code = &row.dossier.code;
-        let at = at.unwrap_or_else(|| self.views.table.push(code));
+        let at = at.unwrap_or_else(|| self.add(code));
         let kin = self.kin(at, row);
         let mut tale = std::mem::take(&mut self.tale);
         let Line { cells, span } = Line::of(row, kin, &self.views.home, self.views.days, &mut tale);
         self.set(at, &cells, span, &tale);
         self.tale = tale;
+        at
+    }
+
+    /// Adds a row that knows only its code. Where it begins a chunk, one that lies far behind is put in order: by the number
+    /// of rows, so that the same log always makes the same views.
+    fn add(&mut self, code: &Code) -> u32 {
+        let at = self.views.table.push(code);
+        let chunk = CHUNK as u32;
+        if at.is_multiple_of(chunk)
+            && let Some(last) = at.checked_sub(self.in_order_behind.saturating_add(1))
+        {
+            self.views.table.put_in_order(last, line::needs_tale);
+        }
         at
     }
 
@@ -192,7 +217,7 @@ impl Register {
 impl Views {
     /// Which of these rows is that of a code.
     pub(crate) fn which(&self, code: &str, mut candidates: impl Iterator<Item = u32>) -> Option<u32> {
-        candidates.find(|row| self.sight(*row).is_some_and(|sight| *sight.code() == *code))
+        candidates.find(|row| self.sight(*row).is_some_and(|sight| sight.chunk.has_code(sight.slot, code)))
     }
 
     /// Hands each row's code to `each`, with its number.

@@ -278,6 +278,41 @@ impl Chunk {
         (self.tales, self.waste) = (tales, 0);
     }
 
+    /// Lets go of what of the tales of rows that have ended only decisions need, and of room to grow. `needed` says of a
+    /// row's bits whether figures need its tale.
+    fn put_in_order(&mut self, needed: impl Fn(u16) -> bool) {
+        let places = std::mem::take(&mut self.places);
+        let mut tales = Vec::with_capacity(self.tales.len() - self.waste.min(self.tales.len()));
+        for Place { slot, start, length } in places {
+            let told = &self.tales[start as usize..start as usize + length as usize];
+            let (slot_at, from) = (usize::from(slot), tales.len());
+            let is_open = self.is_open[slot_at / 64] & 1 << (slot_at % 64) != 0;
+            if is_open {
+                tales.extend_from_slice(told);
+            } else if needed(self.bits[slot_at]) {
+                Tale(told).write_settled(&mut tales);
+            }
+            if tales.len() > from {
+                let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                self.places.push(Place { slot, start: number(from), length: number(tales.len() - from) });
+            }
+        }
+        tales.shrink_to_fit();
+        self.places.shrink_to_fit();
+        (self.tales, self.waste) = (tales, 0);
+    }
+
+    /// Whether a row has this code.
+    pub(super) fn has_code(&self, slot: usize, code: &str) -> bool {
+        match &self.codes {
+            Codes::Plain(codes) => *codes[slot] == *code,
+            Codes::Packed(packed) => match self.tale(slot).and_then(|tale| tale.code().map(|told| told == code)) {
+                Some(same) => same,
+                None => unpack(packed).split('\n').nth(slot) == Some(code),
+            },
+        }
+    }
+
     /// Hands each row's code to `each`.
     pub(super) fn each_code(&self, mut each: impl FnMut(usize, &str)) {
         match &self.codes {
@@ -580,11 +615,62 @@ impl Table {
         u32::try_from(row).unwrap_or(u32::MAX)
     }
 
+    /// Puts the chunk of a row in order: see [`Chunk::put_in_order`].
+    pub(super) fn put_in_order(&mut self, row: u32, needed: impl Fn(u16) -> bool) {
+        let row = row as usize;
+        self.changed[row / SEGMENT_ROWS] = self.stamp;
+        let segment = Arc::make_mut(&mut self.segments[row / SEGMENT_ROWS]);
+        Arc::make_mut(&mut segment[row % SEGMENT_ROWS / CHUNK]).put_in_order(needed);
+    }
+
     /// Replaces what a row says; no tale if that is empty.
     pub(super) fn set(&mut self, row: u32, cells: &Cells, span: Span, tale: &[u8]) {
         let row = row as usize;
         self.changed[row / SEGMENT_ROWS] = self.stamp;
         let segment = Arc::make_mut(&mut self.segments[row / SEGMENT_ROWS]);
         Arc::make_mut(&mut segment[row % SEGMENT_ROWS / CHUNK]).set(row % CHUNK, cells, span, tale);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_keeps_what_is_open_or_needed_and_no_room() {
+        let mut table = Table::default();
+        let never = Split::NEVER;
+        let cells = |bits| Cells {
+            bits,
+            received: never,
+            ended: never,
+            handed: never,
+            due: never,
+            kin: 0,
+            flags: Flags::default(),
+            last: 9,
+        };
+        // Neither has a code in it, so what is kept is kept as it is.
+        let tale = [0, 0, 7];
+        for n in 0..CHUNK as u32 + 1 {
+            let row = table.push(&Code::from(format!("H44-{n:04}")));
+            let open = n % 3 == 0;
+            let span = Span { first: Timestamp(0), last: Timestamp(1), open };
+            table.set(row, &cells(u16::from(n % 3 == 1)), span, &tale);
+        }
+        let before = table.clone();
+        table.stamp(77);
+        table.put_in_order(5, |bits| bits == 1);
+        assert_eq!(table.changed(), [77]);
+        let of = |table: &Table, row: u32| table.find(row).and_then(|(chunk, slot)| Some(chunk.tale(slot)?.0.to_vec()));
+        for n in 0..CHUNK as u32 + 1 {
+            let kept = n % 3 != 2 || n == CHUNK as u32;
+            assert_eq!(of(&table, n), kept.then(|| tale.to_vec()), "{n}");
+            assert_eq!(of(&before, n), Some(tale.to_vec()), "what was published stays as it was");
+        }
+        let (chunk, _) = table.find(5).unwrap();
+        assert_eq!(chunk.tales.capacity(), chunk.tales.len());
+        assert!(chunk.has_code(5, "H44-0005") && !chunk.has_code(5, "H44-0006"));
+        assert!(table.changed_from(&before).is_empty());
     }
 }

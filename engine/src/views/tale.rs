@@ -352,6 +352,27 @@ impl Tale<'_> {
         Some(Known { entries, tags, reckons: self.has(RECKONS), reckoned })
     }
 
+    /// Writes it behind `bytes` without what only decisions need.
+    pub(super) fn write_settled(&self, bytes: &mut Vec<u8>) {
+        if !self.has(CODE) {
+            return bytes.extend_from_slice(self.0);
+        }
+        let (mut by_date, mut by_instant) = (blank(), blank());
+        let folded = self.folded(&mut by_date, &mut by_instant);
+        let mut marks = Vec::new();
+        let entries = self.read(|_, was_reckoned| marks.push(was_reckoned));
+        let reckoned: Vec<u64> = entries.iter().zip(marks).filter(|(_, was)| *was).map(|(e, _)| e.position).collect();
+        let told = Told {
+            entries: &entries,
+            corrected: self.has(CORRECTED),
+            reckons: self.has(RECKONS),
+            reckoned: &reckoned,
+            code: None,
+            folded: folded.then_some((&by_date, &by_instant)),
+        };
+        write(bytes, &told);
+    }
+
     fn read(&self, mut each: impl FnMut(u64, bool)) -> Vec<Entry> {
         let mut reader = self.behind_folded();
         if self.has(CODE) {
@@ -397,5 +418,48 @@ impl Reader<'_> {
         let Some((tag, rest)) = self.bytes.split_first_chunk::<8>() else { return 0 };
         self.bytes = rest;
         u64::from_le_bytes(*tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dossier::Comparison;
+    use crate::time::Zone;
+
+    #[test]
+    fn what_is_settled_is_told_as_if_it_had_never_been_open() {
+        let day = |n: i64| Timestamp(1_756_800_000_000 + n * 86_400_000);
+        let due = |n: i32| Some(Due::Date(Date(20_340 + n)));
+        let acts = [
+            Act::Received(due(5)),
+            Act::SupplementRequested,
+            Act::Supplemented(due(9)),
+            Act::PaymentRequested(true),
+            Act::Paid(None),
+            Act::Late(0),
+            Act::ApologySent(true, due(20)),
+            Act::Processed,
+        ];
+        let entries: Vec<Entry> =
+            (0..).zip(acts).map(|(n, act)| Entry::told(1_000 + 7 * n, day(n.cast_signed()), act)).collect();
+        let by_date = Timeline::fold(&entries, &Zone::VIETNAM, Comparison::Date(&Zone::VIETNAM)).map(|mut timeline| {
+            // Letters are not told.
+            timeline.letters.clear();
+            timeline
+        });
+        let by_date = by_date.as_ref();
+        for (corrected, reckons, folded) in [(false, true, None), (true, false, by_date.zip(by_date))] {
+            let told = Told { entries: &entries, corrected, reckons, reckoned: &[1_014], code: Some("H44-1"), folded };
+            let (mut open, mut settled, mut again) = (Vec::new(), Vec::new(), Vec::new());
+            write(&mut open, &told);
+            write(&mut settled, &Told { code: None, ..told });
+            Tale(&open).write_settled(&mut again);
+            assert_eq!(again, settled);
+            assert!(open.len() > settled.len() + 8 * entries.len());
+            let mut twice = Vec::new();
+            Tale(&again).write_settled(&mut twice);
+            assert_eq!(twice, settled);
+        }
     }
 }
