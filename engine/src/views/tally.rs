@@ -124,7 +124,8 @@ impl Tally {
 
     /// Hands each set with how many dossiers of a family add to it in the period of a place to `each`, unless none do.
     pub(super) fn each(&self, place: usize, mut each: impl FnMut(usize, u32, u32)) {
-        for (figures, by_place) in self.sets.iter().zip(&self.counts) {
+        // Those that add to nothing were counted, too.
+        for (figures, by_place) in self.sets.iter().zip(&self.counts).skip(1) {
             let counts = by_place.get(place).map(Vec::as_slice).unwrap_or_default();
             counts.iter().enumerate().filter(|(_, n)| **n > 0).for_each(|(family, n)| each(family, *figures, *n));
         }
