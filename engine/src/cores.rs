@@ -15,7 +15,7 @@ fn count() -> usize {
 const NICE: i32 = 10;
 
 /// Lowers the priority of this thread, for good.
-fn give_way() {
+pub(crate) fn give_way() {
     // On Linux a nice value is that of a thread. Where it cannot be set, the work is as urgent as any other.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
