@@ -173,7 +173,7 @@ impl Engine {
 pub(super) fn keep(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("dunghen-margins".to_owned()).spawn(move || {
         crate::cores::give_way();
-        Keeper::default().run(&shared)
+        Keeper::default().run(&shared);
     })
 }
 

@@ -192,7 +192,7 @@ impl Glance {
         let (cut, missed_by) = (self.cut, if BY_INSTANT { MISSED_BY_INSTANT } else { MISSED_BY_DATE });
         let (owes, look_at_instants) = (u16::from(self.owes), u16::from(self.instants));
         // The compiler makes vectors of this: no branch, and columns of one width.
-        for slot in 0..CHUNK {
+        for (slot, seen) in situations.iter_mut().enumerate() {
             let bits = chunk.bits[slot];
             let (received, ended) = (chunk.received_day[slot], chunk.ended_day[slot]);
             let (handed, due) = (chunk.handed_day[slot], chunk.due_day[slot]);
@@ -213,16 +213,15 @@ impl Glance {
             for day in [received, ended, handed] {
                 closer |= u16::from((day == edges[0]) | (day == edges[1]));
             }
-            let situation = place(received, from, by) << (2 * RECEIVED)
-                | place(ended, from, by) << (2 * ENDED)
-                | place(handed, from, by) << (2 * HANDED)
-                | (missed & is(missed_by).wrapping_neg()) << (2 * MISSED)
-                | (begun & (owes & is(MISSED_BY_DATE)).wrapping_neg()) << (2 * OWED)
-                | u16::from(ended < due) * EARLY
-                | is(PROMISED) * IS_PROMISED
-                | is(PROCESSED) * IS_PROCESSED;
+            let places = (place(received, from, by) << (2 * RECEIVED))
+                | (place(ended, from, by) << (2 * ENDED))
+                | (place(handed, from, by) << (2 * HANDED))
+                | ((missed & is(missed_by).wrapping_neg()) << (2 * MISSED))
+                | ((begun & (owes & is(MISSED_BY_DATE)).wrapping_neg()) << (2 * OWED));
+            let early = u16::from(ended < due) * EARLY;
+            let situation = places | early | (is(PROMISED) * IS_PROMISED) | (is(PROCESSED) * IS_PROCESSED);
             let closer = (closer & 1).wrapping_neg();
-            situations[slot] = (situation & !closer) | (CLOSER & closer);
+            *seen = (situation & !closer) | (CLOSER & closer);
         }
     }
 

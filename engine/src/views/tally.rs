@@ -131,3 +131,42 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(tally: &Tally) -> Vec<(i32, usize, u32, u32)> {
+        let mut all = Vec::new();
+        for (place, number) in tally.places() {
+            tally.each(place, |family, set, n| all.push((number, family, set, n)));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Two tallies that came across sets and periods in another order are one, whichever is merged into which.
+    #[test]
+    fn merged_is_counted_by_one() {
+        let all =
+            [(400, 0b11, 0), (20_000, 0b100, 1), (20_031, 0b11, 1), (20_001, 0, 0), (-5, 0b11, 0), (20_000, 0b11, 1)];
+        let tally = |some: &[(i32, u32, usize)]| {
+            let mut tally = Tally::new(2);
+            for (day, figures, family) in some {
+                let (place, set) = (tally.place(Period::Month, Date(*day)), tally.set(*figures));
+                tally.count(set, place, *family);
+            }
+            tally
+        };
+        let one = counted(&tally(&all));
+        assert_eq!(one.iter().map(|(.., n)| n).sum::<u32>(), 5, "{one:?}: one adds to nothing");
+        for cut in 0..=all.len() {
+            let (first, rest) = all.split_at(cut);
+            for (a, b) in [(first, rest), (rest, first)] {
+                let mut merged = tally(a);
+                merged.merge(tally(b));
+                assert_eq!(counted(&merged), one);
+            }
+        }
+    }
+}
