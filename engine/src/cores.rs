@@ -1,8 +1,26 @@
 //! Work on many parts, divided among the cores: the result is what one core would have come to.
+//!
+//! Such work is long, and whoever records events beside it should not wait for it. So work that is worth threads is done by
+//! threads of low priority, which the system lets run when nobody else wants the core, and now and then when somebody does.
+
+use std::panic::resume_unwind;
 
 /// How many cores there are.
 fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How much a thread gives way: the weight of one with this nice value is a tenth of that of others.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Lowers the priority of this thread, for good.
+pub(crate) fn give_way() {
+    // On Linux a nice value is that of a thread. Where it cannot be set, the work is as urgent as any other.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
 }
 
 /// Folds parts into one value for each core and merges those, in the order of the parts. No core gets fewer than `least`.
@@ -14,7 +32,7 @@ pub(crate) fn fold<P: Sync, T: Send>(
     each: impl Fn(&mut T, &P) + Sync,
     mut merge: impl FnMut(&mut T, T),
 ) -> T {
-    let fold = |some: &[P]| {
+    let fold = &|some: &[P]| {
         let mut value = make();
         some.iter().for_each(|part| each(&mut value, part));
         value
@@ -23,19 +41,20 @@ pub(crate) fn fold<P: Sync, T: Send>(
     if threads == 1 {
         return fold(parts);
     }
-    let (mine, others) = parts.split_at(parts.len() / threads);
     std::thread::scope(|scope| {
-        let size = others.len().div_ceil(threads - 1);
-        let running: Vec<_> = others.chunks(size).map(|some| scope.spawn(|| fold(some))).collect();
-        let mut value = fold(mine);
-        for thread in running {
-            match thread.join() {
-                Ok(part) => merge(&mut value, part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        value
+        let work = |some| {
+            give_way();
+            fold(some)
+        };
+        let running: Vec<_> =
+            parts.chunks(parts.len().div_ceil(threads)).map(|some| scope.spawn(move || work(some))).collect();
+        let done = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.reduce(|mut value, part| {
+            merge(&mut value, part);
+            value
+        })
     })
+    .unwrap_or_else(make)
 }
 
 #[cfg(test)]

@@ -171,7 +171,10 @@ impl Engine {
 
 /// Starts the thread that brings margins up to date until the engine is closed.
 pub(super) fn keep(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("dunghen-margins".to_owned()).spawn(move || Keeper::default().run(&shared))
+    std::thread::Builder::new().name("dunghen-margins".to_owned()).spawn(move || {
+        crate::cores::give_way();
+        Keeper::default().run(&shared);
+    })
 }
 
 #[derive(Default)]

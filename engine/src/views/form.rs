@@ -4,11 +4,12 @@
 //! became of it. The sums of the form are made of these counts, so a row whose two sides differ shows a defect here.
 
 use super::fact::{Fact, Zones};
-use super::scan::{self, Judging, Scratch};
-use super::table::Chunk;
+use super::families::Families;
+use super::scan::{Judging, Question};
 use super::{Filter, KeyValue, Moment, Views, Window};
 use crate::rules::{Definition, RESOLVED};
 use crate::time::{Timestamp, Zone};
+use std::collections::BTreeMap;
 
 /// The form compares by date and judges the current promise, as this definition does.
 const COMPARED_AS: Definition = RESOLVED;
@@ -169,33 +170,63 @@ impl FormFigures {
         self.withdrawn += withdrawn;
     }
 
-    /// Counts a dossier, if it was in hand in the period.
-    fn count(&mut self, fact: &Fact, online: bool, window: Window) {
-        let c = window.c;
-        // What ended after the cut is open, whatever comes.
-        let ended = fact.ended <= c;
-        if fact.received > c || (ended && fact.ended < window.from) {
-            return;
+    /// Counts `n` dossiers, each on both sides.
+    fn count(&mut self, sides: u32, online: bool, n: u64) {
+        for side in 0..SIDES {
+            let sum = match side {
+                _ if sides & 1 << side == 0 => continue,
+                NEW if online => &mut self.online,
+                NEW => &mut self.direct,
+                CARRIED_OVER => &mut self.carried_over,
+                WITHDRAWN => &mut self.withdrawn,
+                RESOLVED_NO_DEADLINE => &mut self.resolved_no_deadline,
+                OVERDUE => &mut self.overdue,
+                EARLY => &mut self.early,
+                ON_DUE => &mut self.on_due,
+                IN_PROGRESS_NO_DEADLINE => &mut self.in_progress_no_deadline,
+                IN_PROGRESS_OVERDUE => &mut self.in_progress_overdue,
+                _ => &mut self.within_due,
+            };
+            *sum += n;
         }
-        let came = match (fact.received < window.from, online) {
-            (true, _) => &mut self.carried_over,
-            (false, true) => &mut self.online,
-            (false, false) => &mut self.direct,
-        };
-        *came += 1;
-        let missed = fact.missed <= c;
-        let became = match (ended, fact.is_promised(c)) {
-            (true, _) if !fact.processed => &mut self.withdrawn,
-            (true, false) => &mut self.resolved_no_deadline,
-            (true, true) if missed => &mut self.overdue,
-            (true, true) if fact.stopped_on < fact.due_on => &mut self.early,
-            (true, true) => &mut self.on_due,
-            (false, false) => &mut self.in_progress_no_deadline,
-            (false, true) if missed => &mut self.in_progress_overdue,
-            (false, true) => &mut self.within_due,
-        };
-        *became += 1;
     }
+}
+
+/// How a dossier came into the period.
+const NEW: u32 = 0;
+const CARRIED_OVER: u32 = 1;
+/// What became of it.
+const WITHDRAWN: u32 = 2;
+const RESOLVED_NO_DEADLINE: u32 = 3;
+const OVERDUE: u32 = 4;
+const EARLY: u32 = 5;
+const ON_DUE: u32 = 6;
+const IN_PROGRESS_NO_DEADLINE: u32 = 7;
+const IN_PROGRESS_OVERDUE: u32 = 8;
+const WITHIN_DUE: u32 = 9;
+const SIDES: u32 = 10;
+
+/// The two sides on which a dossier is counted, as bits; none if it was not in hand in the period.
+fn sides(fact: &Fact, window: Window) -> u32 {
+    let c = window.c;
+    // What ended after the cut is open, whatever comes.
+    let ended = fact.ended <= c;
+    if fact.received > c || (ended && fact.ended < window.from) {
+        return 0;
+    }
+    let came = if fact.received < window.from { CARRIED_OVER } else { NEW };
+    let missed = fact.missed <= c;
+    let became = match (ended, fact.is_promised(c)) {
+        (true, _) if !fact.processed => WITHDRAWN,
+        (true, false) => RESOLVED_NO_DEADLINE,
+        (true, true) if missed => OVERDUE,
+        (true, true) if fact.stopped_on < fact.due_on => EARLY,
+        (true, true) => ON_DUE,
+        (false, false) => IN_PROGRESS_NO_DEADLINE,
+        (false, true) if missed => IN_PROGRESS_OVERDUE,
+        (false, true) => WITHIN_DUE,
+    };
+    1 << came | 1 << became
 }
 
 /// The answer.
@@ -221,33 +252,46 @@ impl Views {
     /// Form II.06a of a period.
     #[must_use]
     pub fn form(&self, query: &FormQuery) -> FormAnswer {
+        self.form_by(query, false)
+    }
+
+    /// The same answer, for which every dossier is judged by itself and at length: what the quick one is held against.
+    #[must_use]
+    pub fn form_one_by_one(&self, query: &FormQuery) -> FormAnswer {
+        self.form_by(query, true)
+    }
+
+    fn form_by(&self, query: &FormQuery, one_by_one: bool) -> FormAnswer {
         let zone = query.zone.unwrap_or(self.home);
         let (from, to) = (query.from.bound(&zone), query.to.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
         let window = Window::new(Some(from), Some(to), as_of);
-        let sieve = self.sieve(&query.filter, window.c);
         let online = self.number("online");
-        let judging = Judging::new(COMPARED_AS, Zones { home: &self.home, asked: &zone }, window.c);
-        let each = |(by_number, scratch): &mut (Vec<FormFigures>, Scratch), chunk: &Chunk| {
-            for sight in self.rows(chunk).filter(|sight| sieve.admits(chunk.kin[sight.slot])) {
-                let Some(fact) = judging.fact(sight, scratch) else { continue };
-                let keys = sight.kin().keys;
-                by_number[keys[query.by.place()] as usize].count(&fact, Some(keys[3]) == online, window);
-            }
+        let (unit, field) = (query.by == FormKey::Unit, query.by == FormKey::Field);
+        let families = Families::of(self, &query.filter, window.c, [unit, false, field, true]);
+        let question = Question {
+            views: self,
+            judging: Judging::new(COMPARED_AS, Zones { home: &self.home, asked: &zone }, window.c),
+            window,
+            families: &families,
+            period: None,
+            judge: |fact: &Fact, window: Window, add: &mut dyn FnMut(u32, Timestamp)| {
+                add(sides(fact, window), fact.received);
+            },
+            owes: false,
+            one_by_one,
         };
-        // A row for every code that the views have numbered, and one for none: what is no key of this form stays zero.
-        let make = || (vec![FormFigures::default(); self.names.len() + 1], Scratch::default());
-        let chunks = self.that_matter(&judging, from);
-        let (by_number, _) = scan::over(&chunks, make, each, |all, part| {
-            for (sum, row) in all.0.iter_mut().zip(part.0) {
-                sum.add(&row);
-            }
+        let mut by_number: BTreeMap<u32, FormFigures> = BTreeMap::new();
+        question.tally().each(0, |family, sides, n| {
+            let keys = families.keys()[family];
+            let row = by_number.entry(keys[query.by.place()]).or_default();
+            row.count(sides, Some(keys[3]) == online, n.into());
         });
         let mut total = FormFigures::default();
         let mut rows = Vec::new();
-        for (number, figures) in (0..).zip(&by_number).filter(|(_, figures)| **figures != FormFigures::default()) {
-            total.add(figures);
-            rows.push((self.name(number).cloned(), *figures));
+        for (number, figures) in by_number {
+            total.add(&figures);
+            rows.push((self.name(number).cloned(), figures));
         }
         // `None` is less than any text: null comes first.
         rows.sort_by(|a, b| a.0.cmp(&b.0));
@@ -301,7 +345,7 @@ mod tests {
             (false, fact(20, Some(21), None, false), false),
         ] {
             let before = row;
-            row.count(&fact, online, window);
+            row.count(sides(&fact, window), online, 1);
             assert_eq!(row != before, counted, "{fact:?}");
             assert!(row.balances(), "{row:?}");
         }

@@ -3,9 +3,10 @@
 //! A line is *plain* if it has one promise at most, given with the reception and missed, if at all, at the first tick
 //! behind it; no letter that counts; and, once it has ended, no wait but an answered one. That holds for most dossiers,
 //! and a scan reads nothing else of them. Of the others, and of those that go on, a [`super::tale`] tells more. Either way
-//! the same [`Fact`] is judged.
+//! the same [`Fact`] is judged. The columns that the others do not need hold a [`super::brief`].
 
 use super::Row;
+use super::brief::Brief;
 use super::fact::{Fact, NEVER};
 use super::obligation::{Owed, owed};
 use super::table::{Cells, Days, NO_DAY, Span, Split};
@@ -33,6 +34,10 @@ pub(super) const FOLDED: u16 = 1 << 6;
 pub(super) const MOVED: u16 = 1 << 7;
 /// A promise was missed to the millisecond, or will be, whose `Late` is not on record.
 pub(super) const RINGS: u16 = 1 << 8;
+/// Of a plain line: what it owes for a promise missed by date is decided at the miss, as no letter after it is in time.
+pub(super) const OWED_AT_MISS: u16 = 1 << 9;
+/// Of a folded line: its columns hold a [`Brief`], which has the bits above this one, too.
+pub(super) const BRIEF: u16 = 1 << 9;
 
 /// Whether figures need the tale of a row that has ended; else only decisions do.
 pub(super) fn needs_tale(bits: u16) -> bool {
@@ -100,6 +105,8 @@ impl Plain {
                     Some(_) => return None,
                 }
             }
+            let owed = date.missed.and_then(|missed| owed(missed, letter_by(received), NEVER, NEVER, missed));
+            bits |= if owed.is_some_and(|owed| owed.decided_at == owed.missed_at) { OWED_AT_MISS } else { 0 };
             due = match date.due {
                 Due::Instant(t) => {
                     bits |= INSTANT;
@@ -174,7 +181,12 @@ impl Line {
                 (cells.received, cells.ended) = (plain.received, plain.ended);
                 (cells.handed, cells.due) = (plain.handed, plain.due);
             }
-            None => cells.bits = RECEIVED | FOLDED,
+            None => {
+                cells.bits = RECEIVED | FOLDED;
+                if let Some(brief) = Brief::of(by_date, by_instant, &dossier.pinned, home, days) {
+                    brief.put(&mut cells);
+                }
+            }
         }
         if next_miss(&dossier.entries, by_instant).is_some() {
             cells.bits |= RINGS;

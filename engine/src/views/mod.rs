@@ -3,9 +3,12 @@
 //! A view knows no clock, no disk and no thread. It is fed one dossier at a time, after durability, and can be made
 //! again from the log at any time with the same result.
 
+mod brief;
 mod explain;
 mod fact;
+mod families;
 mod form;
+mod glance;
 mod index;
 mod line;
 mod list;
@@ -20,6 +23,7 @@ mod steps;
 mod store;
 mod table;
 mod tale;
+mod tally;
 pub(crate) mod targets;
 
 pub use crate::time::Moment;
@@ -322,15 +326,19 @@ impl Views {
         self.table.changed_from(&older.table)
     }
 
-    /// A filter, kin by kin; which units belong to which by publication is asked as of `c`.
-    fn sieve(&self, filter: &Filter, c: Timestamp) -> Sieve {
+    /// Whether a filter admits a kin; which units belong to which by publication is asked as of `c`.
+    fn admits(&self, filter: &Filter, c: Timestamp) -> impl Fn(&Kin) -> bool + Sync + use<> {
         let number = |code: &Option<Code>| code.as_ref().map(|code| self.number(code).unwrap_or(u32::MAX));
         let units = filter.unit.as_ref().map(|prefix| self.units_within(prefix, c));
         let others = [number(&filter.procedure), number(&filter.field), number(&filter.channel)];
-        let admits = |kin: &Kin| {
+        move |kin: &Kin| {
             units.as_ref().is_none_or(|units| units.get(kin.keys[0] as usize).is_some_and(|within| *within))
                 && others.iter().zip(&kin.keys[1..]).all(|(wanted, key)| wanted.is_none_or(|w| w == *key))
-        };
-        Sieve(self.kins.iter().map(admits).collect())
+        }
+    }
+
+    /// A filter, kin by kin.
+    fn sieve(&self, filter: &Filter, c: Timestamp) -> Sieve {
+        Sieve(self.kins.iter().map(self.admits(filter, c)).collect())
     }
 }

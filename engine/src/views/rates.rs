@@ -4,14 +4,13 @@
 //! integers; a rate is made of them only where it is shown.
 
 use super::fact::{Fact, Zones};
+use super::families::Families;
 use super::obligation::{ObligationState, Owed};
-use super::scan::{self, Judging, Scratch};
-use super::table::Chunk;
-use super::{Filter, Kin, Moment, Views, Window};
+use super::scan::{Judging, Question};
+use super::{Filter, Moment, Views, Window};
 use crate::dossier::Code;
 use crate::rules::{Cohort, Definition};
 use crate::time::{Date, Timestamp, Zone};
-use std::collections::HashMap;
 
 /// The integers of an answer, in the order of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +86,14 @@ impl Figures {
     pub fn add(&mut self, other: &Figures) {
         for (sum, n) in self.0.iter_mut().zip(other.0) {
             *sum += n;
+        }
+    }
+
+    /// Adds a number to all integers of a set of bits.
+    fn add_set(&mut self, mut set: u32, n: u32) {
+        while set != 0 {
+            self.0[set.trailing_zeros() as usize] += u64::from(n);
+            set &= set - 1;
         }
     }
 
@@ -369,165 +376,49 @@ impl Period {
     }
 }
 
-/// Which group each kin belongs to, but for the period.
-struct Families {
-    /// By the kin's number.
-    of_kin: Vec<u32>,
-    /// The numbers of the keys of each.
-    keys: Vec<[u32; 4]>,
-}
-
-impl Families {
-    fn of(views: &Views, by: &[GroupKey]) -> Families {
-        let mut families = Families { of_kin: Vec::with_capacity(views.kins.len()), keys: Vec::new() };
-        let mut known: HashMap<[u32; 4], u32> = HashMap::new();
-        for kin in views.kins.iter() {
-            let keys = Families::keys(kin, by);
-            let next = u32::try_from(families.keys.len()).unwrap_or(u32::MAX);
-            let family = *known.entry(keys).or_insert(next);
-            if family == next {
-                families.keys.push(keys);
-            }
-            families.of_kin.push(family);
-        }
-        families
-    }
-
-    fn keys(kin: &Kin, by: &[GroupKey]) -> [u32; 4] {
-        let mut keys = [0; 4];
-        for (at, key) in [GroupKey::Unit, GroupKey::Procedure, GroupKey::Field, GroupKey::Channel].iter().enumerate() {
-            if by.contains(key) {
-                keys[at] = kin.keys[at];
-            }
-        }
-        keys
-    }
-}
-
-/// Figures while they are counted. A group holds less than all dossiers, whose rows have numbers of this width.
-type Counts = [u32; Figure::COUNT];
-
-/// Counts by family, and within it by period where periods are asked for.
-struct Cells {
-    /// By family; within it by the place of the period.
-    cells: Vec<Vec<Counts>>,
-    /// The place of each period, by its number.
-    places: HashMap<i32, usize>,
-    /// The period that was looked up last.
-    last: (Timestamp, Timestamp, usize),
-}
-
-impl Cells {
-    fn new(families: usize) -> Cells {
-        let never = (Timestamp::MAX, Timestamp::MIN, 0);
-        Cells { cells: vec![Vec::new(); families], places: HashMap::new(), last: never }
-    }
-
-    fn count(&mut self, family: u32, place: usize, figures: u32) {
-        let family = &mut self.cells[family as usize];
-        if family.len() <= place {
-            family.resize(place + 1, [0; Figure::COUNT]);
-        }
-        let counts = &mut family[place];
-        let mut figures = figures;
-        while figures != 0 {
-            counts[figures.trailing_zeros() as usize] += 1;
-            figures &= figures - 1;
-        }
-    }
-
-    /// The place of the period of a moment.
-    fn place(&mut self, period: Period, moment: Timestamp, zone: &Zone) -> usize {
-        let (first, end, place) = self.last;
-        if first <= moment && moment < end {
-            return place;
-        }
-        let date = zone.date(moment);
-        let next = self.places.len();
-        let place = *self.places.entry(period.number(date)).or_insert(next);
-        // Of the period only this day is noted: where the clock is set back over midnight a date is told by its instant.
-        let (first, end) = (zone.first_tick(date), zone.first_tick(date.plus(1)));
-        if zone.steady().is_some() {
-            self.last = (first, end, place);
-        }
-        place
-    }
-
-    fn merge(&mut self, other: Cells) {
-        let mut here = vec![0; other.places.len().max(1)];
-        for (number, place) in other.places {
-            let next = self.places.len();
-            here[place] = *self.places.entry(number).or_insert(next);
-        }
-        for (family, cells) in self.cells.iter_mut().zip(other.cells) {
-            for (place, counts) in cells.into_iter().enumerate() {
-                let place = here[place];
-                if family.len() <= place {
-                    family.resize(place + 1, [0; Figure::COUNT]);
-                }
-                for (sum, n) in family[place].iter_mut().zip(counts) {
-                    *sum += n;
-                }
-            }
-        }
-    }
-}
-
 impl Views {
     /// Answers a question about rates.
     #[must_use]
     pub fn rates(&self, query: &RatesQuery) -> RatesAnswer {
+        self.rates_by(query, false)
+    }
+
+    /// The same answer, for which every dossier is judged by itself and at length: what the quick one is held against.
+    #[must_use]
+    pub fn rates_one_by_one(&self, query: &RatesQuery) -> RatesAnswer {
+        self.rates_by(query, true)
+    }
+
+    fn rates_by(&self, query: &RatesQuery, one_by_one: bool) -> RatesAnswer {
         let zone = query.zone.unwrap_or(self.home);
         let from = query.from.map(|m| m.bound(&zone));
         let to = query.to.map(|m| m.bound(&zone));
         let as_of = query.as_of.as_of(&zone);
-        let window = Window::new(from, to, as_of);
-        let judging = Judging::new(query.definition, Zones { home: &self.home, asked: &zone }, window.c);
-        let (sieve, families) = (self.sieve(&query.filter, window.c), Families::of(self, &query.by));
+        let (window, definition) = (Window::new(from, to, as_of), query.definition);
+        let keys = [GroupKey::Unit, GroupKey::Procedure, GroupKey::Field, GroupKey::Channel];
+        let families = Families::of(self, &query.filter, window.c, keys.map(|key| query.by.contains(&key)));
         let period = Period::of(&query.by);
-        let each = |(cells, scratch): &mut (Cells, Scratch), chunk: &Chunk| {
-            for sight in self.rows(chunk) {
-                let kin = chunk.kin[sight.slot];
-                if !sieve.admits(kin) {
-                    continue;
-                }
-                let family = families.of_kin[kin as usize];
-                match period {
-                    // All that one dossier adds is counted at once.
-                    None => {
-                        let mut figures = 0;
-                        let mut owes = |owed| obligation(owed, window, &mut |figure, _| cells.count(family, 0, figure));
-                        let Some(fact) = judging.each(sight, scratch, &mut owes) else { continue };
-                        contributions(&fact, query.definition, window, &mut |figure, _| figures |= figure);
-                        cells.count(family, 0, figures);
-                    }
-                    Some(period) => {
-                        let mut add = |figures: u32, moment: Timestamp| {
-                            let place = cells.place(period, moment, &zone);
-                            cells.count(family, place, figures);
-                        };
-                        let owes = |owed| obligation(owed, window, &mut add);
-                        let Some(fact) = judging.each(sight, scratch, owes) else { continue };
-                        contributions(&fact, query.definition, window, &mut add);
-                    }
-                }
-            }
+        let question = Question {
+            views: self,
+            judging: Judging::new(definition, Zones { home: &self.home, asked: &zone }, window.c),
+            window,
+            families: &families,
+            period,
+            judge: |fact: &Fact, window: Window, mut add: &mut dyn FnMut(u32, Timestamp)| {
+                contributions(fact, definition, window, &mut add);
+            },
+            owes: true,
+            one_by_one,
         };
-        let make = || (Cells::new(families.keys.len()), Scratch::default());
-        let chunks = self.that_matter(&judging, window.from);
-        let (cells, _) = scan::over(&chunks, make, each, |all, part| all.0.merge(part.0));
+        let tally = question.tally();
         let mut total = Figures::default();
         let mut groups = Vec::new();
-        let mut numbers = vec![0; cells.places.len()];
-        for (number, place) in &cells.places {
-            numbers[*place] = *number;
-        }
-        for (keys, counts) in families.keys.iter().zip(&cells.cells) {
-            for (place, counts) in counts.iter().enumerate().filter(|(_, counts)| counts.iter().any(|n| *n > 0)) {
-                let figures = Figures(counts.map(u64::from));
+        for (place, number) in tally.places() {
+            let mut by_family = vec![Figures::default(); families.keys().len()];
+            tally.each(place, |family, set, n| by_family[family].add_set(set, n));
+            for (keys, figures) in families.keys().iter().zip(by_family).filter(|(_, f)| *f != Figures::default()) {
                 total.add(&figures);
                 if !query.by.is_empty() {
-                    let number = numbers.get(place).copied().unwrap_or(0);
                     groups.push(Group { key: self.group_key(&query.by, *keys, period, number), figures });
                 }
             }

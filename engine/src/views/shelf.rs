@@ -27,6 +27,11 @@ impl<T> Shelf<T> {
         self.blocks.get(at / BLOCK)?.get(at % BLOCK)
     }
 
+    /// The things in their order, some at a time.
+    pub(super) fn blocks(&self) -> &[Arc<Vec<T>>] {
+        &self.blocks
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.blocks.iter().flat_map(|block| block.iter())
     }

@@ -41,6 +41,11 @@ impl Days {
         self.steady
     }
 
+    /// By how much these days begin earlier than those of UTC, in milliseconds.
+    pub(super) fn offset(self) -> i64 {
+        self.offset
+    }
+
     /// The day of a moment and the milliseconds since it began; nothing where a column cannot hold it, or where the zone
     /// is not known to be steady.
     pub(super) fn split(self, at: Timestamp) -> Option<(u16, u32)> {
