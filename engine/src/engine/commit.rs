@@ -72,7 +72,7 @@ impl Committer {
         rules: Option<Arc<Rulebook>>,
     ) -> Result<(), String> {
         if let Err(e) = shared.log.append(records) {
-            let why = e.to_string();
+            let why = e.why();
             // Before the refusals, so that nobody who was refused still finds the engine serving.
             poison(shared, &why);
             return Err(why);

@@ -59,7 +59,7 @@ pub(super) fn check_the_rest(shared: Arc<Shared>, mark: Mark) -> std::io::Result
         // First of all what the first event would wait for.
         shared.codes.prepare();
         if let Err(e) = shared.log.check(mark.position, mark.digest, stop) {
-            poison(&shared, &e.to_string());
+            poison(&shared, &e.why());
         }
     })
 }

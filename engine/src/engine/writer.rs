@@ -672,7 +672,7 @@ fn decide_all(writer: &mut Writer, passage: &Passage<'_>, mut guard: Guard, queu
                     }
                 }
                 Err((e, decided)) => {
-                    let why = e.to_string();
+                    let why = e.why();
                     poison(shared, &why);
                     answer(shared, decided, &why);
                     return drain(shared, queue, &why);

@@ -44,6 +44,18 @@ pub enum LogError {
     Unavailable(String),
 }
 
+impl LogError {
+    /// Why nothing more is accepted, for whoever says beside it that the log is unavailable: damage names itself and its
+    /// position.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            LogError::Damaged { .. } => self.to_string(),
+            LogError::Unavailable(what) => what.clone(),
+        }
+    }
+}
+
 impl From<std::io::Error> for LogError {
     fn from(e: std::io::Error) -> LogError {
         LogError::Unavailable(e.to_string())
