@@ -5,10 +5,8 @@
 
 mod common;
 
-use common::drawn::{Sent, history, start};
-use common::{DAY, HOUR, Recounted, TestClock, code, config, memory, records_in};
-use dunghen_engine::Batch;
-use dunghen_engine::record::Record;
+use common::drawn::{history, recorded, start};
+use common::{DAY, HOUR, Recounted, code, config};
 use dunghen_engine::rules::{Cohort, ComparedBy, DEFINITIONS, Definition, Judged, SecondSupplement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Filter, FormKey, FormQuery, GroupKey, Moment, RatesQuery, Views};
@@ -82,16 +80,6 @@ fn questions() -> impl Strategy<Value = RatesQuery> {
             zone,
         },
     )
-}
-
-fn recorded(history: &[Sent]) -> Vec<Record> {
-    let (log, clock) = (memory(), TestClock::at(start()));
-    let engine = common::engine_over(&log, &clock);
-    for sent in history {
-        clock.set(sent.now);
-        engine.record(Batch { commands: sent.commands.clone(), mode: sent.mode }).unwrap();
-    }
-    records_in(&log)
 }
 
 fn check(views: &Views, query: &RatesQuery) -> Result<(), TestCaseError> {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::drawn::{Sent, history, start};
+use common::drawn::{history, recorded, start};
 use common::{
     DAY, HOME, HOUR, Recounted, SECOND, TestClock, at, code, command, config, identity, memory, options, processed,
     received, records_in, recount, send,
@@ -13,7 +13,7 @@ use dunghen_engine::dossier::{Due, Event};
 use dunghen_engine::rules::{Cohort, ComparedBy, DEFINITIONS, Definition, Judged, SecondSupplement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
 use dunghen_engine::views::{Filter, GroupKey, Keeping, Moment, RatesQuery};
-use dunghen_engine::{Batch, Engine, MarginsState, Options};
+use dunghen_engine::{Engine, MarginsState, Options};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -157,17 +157,6 @@ proptest! {
             prop_assert_eq!(answer, Some(recounted.views.rates(&query)), "{:?}", query);
         }
     }
-}
-
-/// The records of a history.
-fn recorded(history: &[Sent]) -> Vec<dunghen_engine::record::Record> {
-    let (log, clock) = (memory(), TestClock::at(start()));
-    let engine = common::engine_over(&log, &clock);
-    for sent in history {
-        clock.set(sent.now);
-        engine.record(Batch { commands: sent.commands.clone(), mode: sent.mode }).unwrap();
-    }
-    records_in(&log)
 }
 
 /// What whole months do not tell is left to the scan.

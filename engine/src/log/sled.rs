@@ -202,7 +202,7 @@ impl SledLog {
             let link = frame::link(*first, bytes)?;
             end.follow(*first, Some(link.previous), "the journal")?;
             end = Joint { position: link.end, digest: Some(link.digest) };
-            self.store_journaled(&[(*first, bytes.as_slice())])?;
+            self.put(&[(*first, bytes.as_slice())])?;
         }
         self.sync()
     }
@@ -226,8 +226,8 @@ impl SledLog {
         Ok(journal.append(frames)?)
     }
 
-    /// Puts frames that the journal holds into the database.
-    fn store_journaled(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
+    /// Puts frames into the database that takes them, durable with the next sync.
+    fn put(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
         let Some((first, _)) = frames.first() else { return Ok(()) };
         let active = self.active(*first)?;
         self.shared.noted(active.store(frames))?;
@@ -715,17 +715,16 @@ impl EventLog for SledLog {
             return Ok(());
         }
         let journaled = self.shared.noted(self.journaled(frames))?;
-        self.store_journaled(frames)?;
+        self.put(frames)?;
         if journaled { Ok(()) } else { self.sync() }
     }
 
     fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
-        let Some((first, _)) = frames.first() else { return Ok(()) };
+        if frames.is_empty() {
+            return Ok(());
+        }
         self.wait_in_bulk()?;
-        let active = self.active(*first)?;
-        self.shared.noted(active.store(frames))?;
-        self.look_ahead(&active, *first);
-        Ok(())
+        self.put(frames)
     }
 
     fn sync(&self) -> Result<(), LogError> {

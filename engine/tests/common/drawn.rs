@@ -1,9 +1,10 @@
 //! Histories drawn by chance: few dossiers, few ticks and many odd dues, so that ties and contradictions are common.
 
-use super::{HOME, HOUR, at, code, command};
-use dunghen_engine::Mode;
+use super::{HOME, HOUR, TestClock, at, code, command, engine_over, memory, records_in};
 use dunghen_engine::dossier::{Code, Command, Due, Event, Outcome, Restated, Statement};
+use dunghen_engine::record::Record;
 use dunghen_engine::time::{Date, Timestamp};
+use dunghen_engine::{Batch, Mode};
 use proptest::prelude::*;
 
 /// Histories begin shortly before a month, a quarter and a short holiday end.
@@ -151,4 +152,15 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Sent>> {
         }
         sent
     })
+}
+
+/// The records of a history.
+pub(crate) fn recorded(history: &[Sent]) -> Vec<Record> {
+    let (log, clock) = (memory(), TestClock::at(start()));
+    let engine = engine_over(&log, &clock);
+    for sent in history {
+        clock.set(sent.now);
+        engine.record(Batch { commands: sent.commands.clone(), mode: sent.mode }).unwrap();
+    }
+    records_in(&log)
 }
