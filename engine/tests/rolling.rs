@@ -412,6 +412,28 @@ fn what_is_damaged_is_not_sealed() {
     assert!(!findings.is_empty() && records == all.len() as u64, "{findings:?}");
 }
 
+/// A process that is killed takes with it what sled holds in memory: whatever of a generation only the journal has made
+/// durable must not leave two empty ones behind.
+#[test]
+fn killed_when_the_next_generation_is_ready() {
+    let place = Place::new();
+    let (home, log, _) = place.open(Roll::unannounced(TINY)).unwrap();
+    let (mut noise, mut all, mut ready) = (Noise(12), Vec::new(), 0);
+    for _ in 0..12 {
+        let next = group(&mut noise, 8);
+        log.append(&next.iter().collect()).unwrap();
+        all.extend(next);
+        home.settle().unwrap();
+        ready += usize::from(place.generations().len() > home.parts().1);
+        let killed = place.copy();
+        let (found, findings) = killed.inspect();
+        assert_eq!((found, findings), (all.len() as u64, Vec::new()));
+        let (_home, _log, seen) = killed.open(Roll::unannounced(TINY)).unwrap();
+        assert_eq!(seen, all);
+    }
+    assert!(ready > 6, "the next one was ready {ready} times");
+}
+
 /// A generation that was sealed already goes only if its sealed file is whole.
 #[test]
 fn the_source_stays_while_its_sealed_file_is_damaged() {

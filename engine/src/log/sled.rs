@@ -14,7 +14,8 @@
 //! 1. That the log is in several parts is announced to the directory ([`Roll::announce`]), durably, before there is a journal or a
 //!    second generation.
 //! 2. A generation is made under another name, its canary committed, then it is renamed and the directory synced. It is
-//!    empty until the roll: an empty one behind the others is the next.
+//!    empty until the roll: an empty one behind the others is the next. It is made only when the one before it holds
+//!    frames durably, so that never two are empty.
 //! 3. A roll is the first append to the next generation. All that the full one holds is durable before.
 //! 4. A sealed file is written under another name, synced, renamed, its folder synced. Until then the generation counts.
 //!    A draft is thrown away at opening.
@@ -563,15 +564,20 @@ impl Shared {
     }
 
     fn make_spare(&self) -> Result<(), LogError> {
-        let number = {
+        let (number, active) = {
             let shelf = self.shelf();
-            let wanted = shelf.appends && shelf.active().generation.bytes() >= self.nearly_full();
+            let active = &shelf.active().generation;
+            let wanted = shelf.appends && active.bytes() >= self.nearly_full();
             if shelf.spare.is_some() || !wanted {
                 return Ok(());
             }
-            shelf.next_number
+            (shelf.next_number, Arc::clone(active))
         };
         (self.roll.announce)()?;
+        // Nothing else makes sure of it: what was appended since the roll may be durable only in the journal, and what
+        // is stored in bulk is not yet durable anywhere.
+        self.noted(active.sync())?;
+        drop(active);
         let generation = Arc::new(Generation::create(&self.directory, number)?);
         let mut shelf = self.shelf();
         shelf.spare = Some(generation);
