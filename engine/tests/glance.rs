@@ -1,16 +1,22 @@
 //! Rows that are judged at a glance, by their days, count as those that are judged one by one: at bounds by day, in mid-day
-//! and a tick beside, whatever the definition, the grouping, the filter and the zone.
+//! and a tick beside, whatever the definition, the grouping, the filter and the zone. So does a count that is kept and moved
+//! on by what has changed.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::drawn::{history, recorded, start};
-use common::{DAY, HOUR, Recounted, code, config};
+use common::drawn::{Sent, due, history, name, recorded, start};
+use common::{DAY, HOUR, Recounted, code, command, config, processed, received};
+use dunghen_engine::Mode;
+use dunghen_engine::dossier::Event;
+use dunghen_engine::record::Record;
 use dunghen_engine::rules::{Cohort, ComparedBy, DEFINITIONS, Definition, Judged, SecondSupplement};
 use dunghen_engine::time::{Date, Timestamp, Zone};
-use dunghen_engine::views::{Filter, FormKey, FormQuery, GroupKey, Moment, RatesQuery, Views};
+use dunghen_engine::views::{Filter, FormKey, FormQuery, GroupKey, Moment, RatesQuery, Remembered, Views};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
 
 /// The built-in definitions, and others as they may be published.
 fn definitions() -> impl Strategy<Value = Definition> {
@@ -109,4 +115,95 @@ proptest! {
             check(&recounted.views, query)?;
         }
     }
+}
+
+/// The records of a history, as if many dossiers had gone through it at the same time: more than fit into one chunk of rows.
+fn multiplied(records: &[Record], copies: usize) -> Vec<Record> {
+    let copy = |record: &Record, number: usize| {
+        let mut copy = record.clone();
+        copy.statement.dossier = code(&format!("{}-{number}", record.statement.dossier));
+        copy
+    };
+    records.iter().flat_map(|record| (0..copies).map(move |number| copy(record, number))).collect()
+}
+
+/// One or two dossiers of which their columns tell it all, told late and in the order of their steps.
+fn plain_history() -> impl Strategy<Value = Vec<Sent>> {
+    let hours = || prop::option::of((0..60_i64, -1..=1_i64));
+    let dossier = ((0..60_i64, due()), hours(), hours(), prop::option::weighted(0.2, 0..200_i64));
+    prop::collection::vec(dossier, 1..3).prop_map(|dossiers| {
+        let mut commands = Vec::new();
+        for (dossier, ((begun, due), ended, handed, letter)) in (0..).zip(dossiers) {
+            let begun = start().plus(begun * HOUR);
+            let mut say = |at, event| commands.push(command(commands.len() as u64, &name(dossier), at, event));
+            say(begun, received(due));
+            if let Some((hours, ticks)) = ended {
+                let ended = begun.plus(hours * HOUR + ticks.abs());
+                say(ended, processed());
+                if let Some((hours, ticks)) = handed {
+                    say(ended.plus(hours * HOUR + ticks.abs()), Event::Returned { returned_via: None });
+                }
+            }
+            if let Some(hours) = letter {
+                say(begun.plus(hours * HOUR), common::letter(None));
+            }
+        }
+        vec![Sent { now: start().plus(30 * DAY), mode: Mode::Each, commands }]
+    })
+}
+
+/// A cut within some hours of a day, to either side of the cuts before it.
+fn cuts() -> impl Strategy<Value = Vec<Timestamp>> {
+    let of_day = (
+        prop::sample::select(vec![0, 0, 0, 5, 6, 11, 12, 17, 18, 23, 24]),
+        prop::sample::select(vec![-2, -1, 0, 0, 1]),
+    );
+    (-2..14_i64, prop::collection::vec(of_day, 1..7)).prop_map(|(day, of_day)| {
+        let midnight = Zone::VIETNAM.first_tick(Zone::VIETNAM.date(start()));
+        of_day.into_iter().map(|(hours, ticks)| midnight.plus(day * DAY + hours * HOUR + ticks)).collect()
+    })
+}
+
+#[test]
+fn a_count_moves_on_with_what_changed() {
+    let steps = prop::collection::vec((0..12_usize, cuts()), 1..8);
+    let copies = prop::sample::select(vec![1, 1, 1, 160]);
+    let homes = prop::sample::select(vec!["Asia/Ho_Chi_Minh", "Asia/Ho_Chi_Minh", "UTC", "America/St_Johns"]);
+    let histories = prop_oneof![history(), plain_history()];
+    let drawn = (histories, copies, homes, prop::collection::vec(questions(), 1..4), steps);
+    let (moved, counted) = (Cell::new(0), Cell::new(0));
+    let outcome = TestRunner::new(config(400)).run(&drawn, |(history, copies, home, questions, steps)| {
+        let records = recorded(&history);
+        let mut rest = records.as_slice();
+        let mut recounted = Recounted::new(Zone::parse(home).unwrap());
+        let mut kept: Vec<Option<Remembered>> = questions.iter().map(|_| None).collect();
+        for (more, cuts) in steps {
+            let (next, behind) = rest.split_at(more.min(rest.len()));
+            rest = behind;
+            recounted.take(&multiplied(next, copies));
+            for (query, kept) in questions.iter().zip(&mut kept) {
+                for cut in &cuts {
+                    let query = RatesQuery { as_of: Moment::Instant(*cut), ..query.clone() };
+                    let answer = kept.as_mut().and_then(|kept| kept.rates(&recounted.views, &query));
+                    let answer = match answer {
+                        Some(answer) => {
+                            moved.set(moved.get() + 1);
+                            answer
+                        }
+                        None => {
+                            counted.set(counted.get() + 1);
+                            let (answer, remembered) = Remembered::new(&recounted.views, &query);
+                            *kept = remembered;
+                            answer
+                        }
+                    };
+                    prop_assert_eq!(answer, recounted.views.rates_one_by_one(&query), "{:?}", query);
+                }
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|e| panic!("{e}"));
+    let (moved, counted) = (moved.get(), counted.get());
+    assert!(moved > 1000 && counted > 100, "{moved} counts were moved on, {counted} made anew");
 }

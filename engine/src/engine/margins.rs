@@ -4,6 +4,7 @@
 //! notes which rows it changes; a question takes the margins as they are and judges those rows itself. What margins say,
 //! and when they say nothing, is the matter of [`crate::views::Margins`].
 
+use super::remembered::{self, Questions};
 use super::{Engine, Shared};
 use crate::rules::Definition;
 use crate::views::{Keeping, Margins, RatesAnswer, RatesQuery};
@@ -44,6 +45,8 @@ pub(super) struct Beside {
     /// Told when there is something to do at once.
     wake: Condvar,
     answered: AtomicU64,
+    /// What margins do not answer.
+    questions: Questions,
 }
 
 #[derive(Default)]
@@ -128,7 +131,7 @@ impl Beside {
                 self.answered.fetch_add(1, Ordering::Relaxed);
                 answer
             }
-            None => views.rates(query),
+            None => self.questions.rates(&views, query),
         }
     }
 
@@ -188,18 +191,16 @@ impl Keeper {
         loop {
             {
                 let held = beside.held();
+                let every = if held.wanted.is_empty() { remembered::FOR } else { EVERY };
                 let idle = |held: &mut Held| !held.is_urgent() && held.changed.len() <= AT_ONCE;
-                let held = if held.wanted.is_empty() {
-                    let waited = beside.wake.wait_while(held, |held| !held.is_urgent());
-                    waited.unwrap_or_else(PoisonError::into_inner)
-                } else {
-                    beside.wake.wait_timeout_while(held, EVERY, idle).unwrap_or_else(PoisonError::into_inner).0
-                };
+                let waited = beside.wake.wait_timeout_while(held, every, idle);
+                let held = waited.unwrap_or_else(PoisonError::into_inner).0;
                 if held.closing {
                     return;
                 }
             }
             self.bring(shared);
+            beside.questions.forget();
         }
     }
 

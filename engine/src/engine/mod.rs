@@ -9,6 +9,7 @@ mod commit;
 mod dossiers;
 mod history;
 mod margins;
+mod remembered;
 mod resume;
 mod snapshot;
 mod targets;

@@ -2,14 +2,16 @@
 //!
 //! Of a row's moments a figure reads no more than whether each has come by the cut, and whether it lies in the period. That,
 //! and a few yes and no, is its [`Situation`]; there are few, and each is judged once, as the [`Fact`] of a dossier made up
-//! to be in it. So the rules are those of [`super::rates`] and [`super::form`], and are not known here. Where the time of day
-//! matters, or a line says too little, the situation is [`CLOSER`]: the row is judged as a whole.
+//! to be in it. So the rules are those of [`super::rates`] and [`super::form`], and are not known here. On the day of the cut,
+//! and on that on which the period begins, the time of day is read as well. Where a line says too little, the situation is
+//! [`CLOSER`]: the row is judged as a whole.
 
 use super::Window;
 use super::brief::{Brief, Outcome};
 use super::fact::{Fact, NEVER};
 use super::line::{BRIEF, FOLDED, INSTANT, MISSED_BY_DATE, MISSED_BY_INSTANT, OWED_AT_MISS, PROCESSED, PROMISED};
 use super::obligation::{Owed, owed};
+use super::stays::Stays;
 use super::table::{CHUNK, Chunk, Days, NO_DAY};
 use crate::rules::{ComparedBy, Definition, Judged, SecondSupplement};
 use crate::time::{Date, MS_PER_DAY, Timestamp};
@@ -143,6 +145,8 @@ fn place(day: u16, from: u16, by: u16) -> u16 {
 /// A question as days.
 pub(super) struct Glance {
     definition: Definition,
+    window: Window,
+    days: Days,
     bounds: Bounds,
     /// By how much an instant is less than the first tick behind it, so are these.
     behind_instants: Bounds,
@@ -169,6 +173,8 @@ impl Glance {
         let by_instant = definition.compared_by == ComparedBy::Instant;
         days.are_dates().then(|| Glance {
             definition,
+            window,
+            days,
             bounds: Bounds::of(window.from, window.c, days),
             behind_instants: Bounds::of(window.from.plus(-1), window.c.plus(-1), days),
             cut: day(Split::of(window.c, days).day),
@@ -177,20 +183,25 @@ impl Glance {
         })
     }
 
-    /// The situations of all rows of a chunk.
-    pub(super) fn look(&self, chunk: &Chunk, situations: &mut [Situation; CHUNK]) {
-        match self.definition.compared_by {
+    /// The situations of all rows of a chunk; `stays` minds the moments of those that are not told by their days alone.
+    pub(super) fn look(&self, chunk: &Chunk, situations: &mut [Situation; CHUNK], stays: &mut Stays) {
+        let edges = match self.definition.compared_by {
             ComparedBy::Date => self.look_by::<false>(chunk, situations),
             ComparedBy::Instant => self.look_by::<true>(chunk, situations),
+        };
+        if edges {
+            self.look_at_edges(chunk, situations, stays);
         }
     }
 
+    /// By the days; whether any row has a moment on a day that does not tell enough.
     #[inline(always)]
-    fn look_by<const BY_INSTANT: bool>(&self, chunk: &Chunk, situations: &mut [Situation; CHUNK]) {
+    fn look_by<const BY_INSTANT: bool>(&self, chunk: &Chunk, situations: &mut [Situation; CHUNK]) -> bool {
         let Bounds { from, by, edges } = self.bounds;
         let instants = self.behind_instants;
         let (cut, missed_by) = (self.cut, if BY_INSTANT { MISSED_BY_INSTANT } else { MISSED_BY_DATE });
         let (owes, look_at_instants) = (u16::from(self.owes), u16::from(self.instants));
+        let mut met = 0;
         // The compiler makes vectors of this: no branch, and columns of one width.
         for (slot, seen) in situations.iter_mut().enumerate() {
             let bits = chunk.bits[slot];
@@ -211,7 +222,7 @@ impl Glance {
             let owed_later = is(MISSED_BY_DATE) & (is(OWED_AT_MISS) ^ 1);
             closer |= owes & owed_later & begun;
             for day in [received, ended, handed] {
-                closer |= u16::from((day == edges[0]) | (day == edges[1]));
+                met |= u16::from((day == edges[0]) | (day == edges[1]));
             }
             let places = (place(received, from, by) << (2 * RECEIVED))
                 | (place(ended, from, by) << (2 * ENDED))
@@ -222,6 +233,24 @@ impl Glance {
             let situation = places | early | (is(PROMISED) * IS_PROMISED) | (is(PROCESSED) * IS_PROCESSED);
             let closer = (closer & 1).wrapping_neg();
             *seen = (situation & !closer) | (CLOSER & closer);
+        }
+        met != 0
+    }
+
+    /// Places moments on the days that do not tell enough by their time of day.
+    fn look_at_edges(&self, chunk: &Chunk, situations: &mut [Situation; CHUNK], stays: &mut Stays) {
+        let Window { from, c, .. } = self.window;
+        for (slot, situation) in situations.iter_mut().enumerate().take(chunk.length) {
+            if *situation == CLOSER {
+                continue;
+            }
+            let moments = [(RECEIVED, chunk.received(slot)), (ENDED, chunk.ended(slot)), (HANDED, chunk.handed(slot))];
+            for (moment, split) in moments.into_iter().filter(|(_, split)| self.bounds.is_edge(split.day)) {
+                let at = self.days.join(split.day, split.of_day);
+                let place = if at > c { 0 } else { COME | if at >= from { HELD } else { 0 } };
+                *situation = *situation & !((COME | HELD) << (2 * moment)) | place << (2 * moment);
+                stays.mind(at, c);
+            }
         }
     }
 

@@ -16,9 +16,11 @@ mod margins;
 mod obligation;
 mod rates;
 mod register;
+mod remembered;
 mod scan;
 mod shelf;
 mod slip;
+mod stays;
 mod steps;
 mod store;
 mod table;
@@ -42,6 +44,7 @@ pub use targets::{JudgedTarget, Judgement, NoData, Outlook, TargetQuery, TargetY
 pub(crate) use index::Index;
 pub use register::Register;
 pub(crate) use register::{IN_ORDER_BEHIND, Rows, Standing};
+pub use remembered::Remembered;
 pub(crate) use table::StoredSegment;
 pub(crate) use tale::tag;
 

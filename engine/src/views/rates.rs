@@ -7,6 +7,7 @@ use super::fact::{Fact, Zones};
 use super::families::Families;
 use super::obligation::{ObligationState, Owed};
 use super::scan::{Judging, Question};
+use super::tally::Tally;
 use super::{Filter, Moment, Views, Window};
 use crate::dossier::Code;
 use crate::rules::{Cohort, Definition};
@@ -152,7 +153,7 @@ impl GroupKey {
 }
 
 /// What is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RatesQuery {
     /// By which definition.
     pub definition: Definition,
@@ -376,6 +377,31 @@ impl Period {
     }
 }
 
+/// What a query says of time, as moments.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) zone: Zone,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    as_of: Timestamp,
+    pub(super) window: Window,
+}
+
+impl Bounds {
+    /// The same period at another cut.
+    pub(super) fn at(self, c: Timestamp) -> Bounds {
+        Bounds { window: Window { c, ..self.window }, ..self }
+    }
+
+    pub(super) fn of(query: &RatesQuery, home: &Zone) -> Bounds {
+        let zone = query.zone.unwrap_or(*home);
+        let from = query.from.map(|m| m.bound(&zone));
+        let to = query.to.map(|m| m.bound(&zone));
+        let as_of = query.as_of.as_of(&zone);
+        Bounds { zone, from, to, as_of, window: Window::new(from, to, as_of) }
+    }
+}
+
 impl Views {
     /// Answers a question about rates.
     #[must_use]
@@ -390,27 +416,47 @@ impl Views {
     }
 
     fn rates_by(&self, query: &RatesQuery, one_by_one: bool) -> RatesAnswer {
-        let zone = query.zone.unwrap_or(self.home);
-        let from = query.from.map(|m| m.bound(&zone));
-        let to = query.to.map(|m| m.bound(&zone));
-        let as_of = query.as_of.as_of(&zone);
-        let (window, definition) = (Window::new(from, to, as_of), query.definition);
+        let bounds = Bounds::of(query, &self.home);
+        let families = self.families(query, bounds.window.c);
+        let tally = Question { one_by_one, ..self.question(query, &bounds, &families) }.tally();
+        self.answer(query, &bounds, &families, &tally)
+    }
+
+    pub(super) fn families(&self, query: &RatesQuery, c: Timestamp) -> Families {
         let keys = [GroupKey::Unit, GroupKey::Procedure, GroupKey::Field, GroupKey::Channel];
-        let families = Families::of(self, &query.filter, window.c, keys.map(|key| query.by.contains(&key)));
-        let period = Period::of(&query.by);
-        let question = Question {
+        Families::of(self, &query.filter, c, keys.map(|key| query.by.contains(&key)))
+    }
+
+    pub(super) fn question<'q>(
+        &'q self,
+        query: &RatesQuery,
+        bounds: &'q Bounds,
+        families: &'q Families,
+    ) -> Question<'q, impl Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync + use<>> {
+        let (window, definition) = (bounds.window, query.definition);
+        Question {
             views: self,
-            judging: Judging::new(definition, Zones { home: &self.home, asked: &zone }, window.c),
+            judging: Judging::new(definition, Zones { home: &self.home, asked: &bounds.zone }, window.c),
             window,
-            families: &families,
-            period,
-            judge: |fact: &Fact, window: Window, mut add: &mut dyn FnMut(u32, Timestamp)| {
+            families,
+            period: Period::of(&query.by),
+            judge: move |fact: &Fact, window: Window, mut add: &mut dyn FnMut(u32, Timestamp)| {
                 contributions(fact, definition, window, &mut add);
             },
             owes: true,
-            one_by_one,
-        };
-        let tally = question.tally();
+            one_by_one: false,
+        }
+    }
+
+    pub(super) fn answer(
+        &self,
+        query: &RatesQuery,
+        bounds: &Bounds,
+        families: &Families,
+        tally: &Tally,
+    ) -> RatesAnswer {
+        let Bounds { zone, from, to, as_of, .. } = *bounds;
+        let period = Period::of(&query.by);
         let mut total = Figures::default();
         let mut groups = Vec::new();
         for (place, number) in tally.places() {

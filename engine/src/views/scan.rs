@@ -10,12 +10,13 @@ use super::glance::{self, CLOSER, Glance, MADE_UP, MOMENTS, SITUATIONS, Situatio
 use super::line::{FOLDED, RECEIVED};
 use super::obligation::{Owed, owed_by};
 use super::rates::{Period, obligation};
+use super::stays::{self, Stays};
 use super::table::{CHUNK, Chunk};
 use super::tally::Tally;
 use super::{Sight, Views, Window, tale};
 use crate::cores;
 use crate::dossier::Timeline;
-use crate::rules::{Cohort, ComparedBy, Definition, Judged};
+use crate::rules::{Cohort, ComparedBy, Definition, Judged, RESOLVED};
 use crate::time::Timestamp;
 
 /// How many chunks a core must have to be worth a thread.
@@ -53,8 +54,15 @@ impl<'q> Judging<'q> {
         self.as_held
     }
 
-    /// A dossier as the definition sees it, and what it owes by its missed promises; nothing if it was never received.
-    pub(super) fn each(&self, sight: Sight<'_>, scratch: &mut Scratch, mut owes: impl FnMut(Owed)) -> Option<Fact> {
+    /// A dossier as the definition sees it, and what it owes by its missed promises; nothing if it was never received. The
+    /// moments by which that may be something else at another cut go to `minds`, if the rows hold what the definition asks.
+    pub(super) fn each(
+        &self,
+        sight: Sight<'_>,
+        scratch: &mut Scratch,
+        mut owes: impl FnMut(Owed),
+        mut minds: impl FnMut(Timestamp),
+    ) -> Option<Fact> {
         let bits = sight.chunk.bits[sight.slot];
         if bits & RECEIVED == 0 {
             return None;
@@ -62,10 +70,14 @@ impl<'q> Judging<'q> {
         let Zones { home, asked } = self.zones;
         if self.as_held && bits & FOLDED == 0 {
             let seen = sight.seen();
+            let fact = seen.fact(self.definition.compared_by, home);
+            let missed = seen.missed(RESOLVED.compared_by, home);
+            [fact.received, fact.ended, fact.returned, fact.missed, missed].into_iter().for_each(&mut minds);
             if let Some(owed) = seen.owed(&sight.kin().pinned, home, self.c) {
+                minds(owed.decided_at);
                 owes(owed);
             }
-            return Some(seen.fact(self.definition.compared_by, home));
+            return Some(fact);
         }
         let pinned = &sight.kin().pinned;
         if self.as_held {
@@ -73,7 +85,11 @@ impl<'q> Judging<'q> {
             if !sight.chunk.tale(sight.slot).is_some_and(|tale| tale.folded(by_date, by_instant)) {
                 return None;
             }
-            owed_by(by_date, pinned, home, self.c).for_each(owes);
+            stays::moments(by_date).chain(stays::moments(by_instant)).for_each(&mut minds);
+            owed_by(by_date, pinned, home, self.c).for_each(|owed| {
+                minds(owed.decided_at);
+                owes(owed);
+            });
             let timeline = match self.definition.compared_by {
                 ComparedBy::Date => by_date,
                 ComparedBy::Instant => by_instant,
@@ -84,14 +100,6 @@ impl<'q> Judging<'q> {
         owed_by(&by_date, pinned, home, self.c).for_each(owes);
         let history = sight.history(self.definition, asked, Timestamp::MAX)?;
         Some(Fact::of(&history, self.definition, self.zones, self.c))
-    }
-}
-
-impl Views {
-    /// The chunks that can count in a period that begins at `from`, at the cut `c`.
-    fn that_matter(&self, judging: &Judging<'_>, from: Timestamp) -> Vec<&Chunk> {
-        let matters = |chunk: &&Chunk| !judging.as_held() || chunk.matters(from, judging.c);
-        self.table.chunks().map(|chunk| &**chunk).filter(matters).collect()
     }
 }
 
@@ -126,21 +134,50 @@ struct Counting {
     /// By situation.
     parts: Vec<Parts>,
     situations: Box<[Situation; CHUNK]>,
+    /// Of the chunk that is being counted.
+    stays: Stays,
+    /// Of each chunk that was, by its number.
+    stay: Vec<(usize, Stays)>,
 }
 
 impl<J: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync> Question<'_, J> {
     /// Counts all rows.
     pub(super) fn tally(&self) -> Tally {
-        let chunks = self.views.that_matter(&self.judging, self.window.from);
+        self.count_all(self.views.table.chunks().map(|chunk| &**chunk).enumerate()).0
+    }
+
+    /// Counts the rows of these chunks, each with its number; says of those that can count how long they stay as they are,
+    /// by the same numbers, and of the others, too.
+    pub(super) fn count_all<'c>(
+        &self,
+        chunks: impl Iterator<Item = (usize, &'c Chunk)>,
+    ) -> (Tally, Vec<(usize, Stays)>) {
+        let mut stay = Vec::new();
+        let matters = |(number, chunk): &(usize, &Chunk)| {
+            let passed = self.judging.as_held().then(|| chunk.passed(self.window.from, self.judging.c)).flatten();
+            stay.extend(passed.map(|stays| (*number, stays)));
+            passed.is_none()
+        };
+        let chunks: Vec<(usize, &Chunk)> = chunks.filter(matters).collect();
+        let day = Stays::day(self.judging.c, &self.views.home);
         let glance = if self.judging.as_held() && !self.one_by_one { self.glance() } else { None };
         let make = || {
             let mut parts = vec![[UNMET; MOMENTS]; SITUATIONS];
             parts[usize::from(CLOSER)] = [LOOK; MOMENTS];
             let (tally, situations) = (Tally::new(self.families.keys().len()), Box::new([CLOSER; CHUNK]));
-            Counting { tally, scratch: Scratch::default(), parts, situations }
+            Counting { tally, scratch: Scratch::default(), parts, situations, stays: day, stay: Vec::new() }
         };
-        let each = |counting: &mut Counting, chunk: &&Chunk| self.count(counting, glance.as_ref(), chunk);
-        cores::fold(&chunks, LEAST_CHUNKS, make, each, |all, part| all.tally.merge(part.tally)).tally
+        let each = |counting: &mut Counting, (number, chunk): &(usize, &Chunk)| {
+            counting.stays = day;
+            self.count(counting, glance.as_ref(), chunk);
+            counting.stay.push((*number, counting.stays));
+        };
+        let counted = cores::fold(&chunks, LEAST_CHUNKS, make, each, |all, part| {
+            all.tally.merge(part.tally);
+            all.stay.extend(part.stay);
+        });
+        stay.extend(counted.stay);
+        (counted.tally, stay)
     }
 
     fn glance(&self) -> Option<Glance> {
@@ -150,7 +187,7 @@ impl<J: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync> Question<'_, J
 
     fn count(&self, counting: &mut Counting, glance: Option<&Glance>, chunk: &Chunk) {
         if let Some(glance) = glance {
-            glance.look(chunk, &mut counting.situations);
+            glance.look(chunk, &mut counting.situations, &mut counting.stays);
         }
         for slot in 0..chunk.length {
             let situation = counting.situations[slot];
@@ -221,7 +258,7 @@ impl<J: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync> Question<'_, J
     }
 
     fn judge_alone(&self, counting: &mut Counting, sight: Sight<'_>, family: usize) {
-        let Counting { tally, scratch, .. } = counting;
+        let Counting { tally, scratch, stays, .. } = counting;
         let zone = self.judging.zones.asked;
         let mut add = |figures: u32, moment: Timestamp| {
             let place = self.period.map_or(0, |period| tally.place(period, zone.date(moment)));
@@ -233,7 +270,8 @@ impl<J: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync> Question<'_, J
                 obligation(owed, self.window, &mut add);
             }
         };
-        if let Some(fact) = self.judging.each(sight, scratch, owes) {
+        let c = self.judging.c;
+        if let Some(fact) = self.judging.each(sight, scratch, owes, |moment| stays.mind(moment, c)) {
             (self.judge)(&fact, self.window, &mut add);
         }
     }

@@ -8,7 +8,7 @@ use super::line::{FOLDED, RECEIVED};
 use super::obligation::owed_by;
 use super::rates::{Figure, Period, contributions, obligation};
 use super::scan::{Judging, Scratch};
-use super::{Sight, Window};
+use super::{Sight, Window, stays};
 use crate::rules::{ComparedBy, Definition};
 use crate::time::{Timestamp, Zone};
 
@@ -38,7 +38,7 @@ pub(super) fn counted(
 ) {
     let home = &sight.views.home;
     let judging = Judging::new(definition, Zones { home, asked: home }, window.c);
-    let fact = judging.each(sight, scratch, |owed| obligation(owed, window, &mut add));
+    let fact = judging.each(sight, scratch, |owed| obligation(owed, window, &mut add), |_| {});
     if let Some(fact) = fact {
         contributions(&fact, definition, window, &mut add);
     }
@@ -77,13 +77,7 @@ impl Steps {
                 ComparedBy::Date => &*by_date,
                 ComparedBy::Instant => &*by_instant,
             };
-            moments.push(timeline.received);
-            moments.extend(timeline.end.map(|end| end.at).into_iter().chain(timeline.returned));
-            for timeline in [timeline, by_date] {
-                let told = |p: &crate::dossier::Promise| [Some(p.given), p.missed, p.letter, p.defective];
-                moments.extend(timeline.promises.iter().flat_map(told).flatten());
-            }
-            moments.extend(timeline.requests.iter().flat_map(|r| [Some(r.at), r.answered]).flatten());
+            moments.extend(stays::moments(timeline).chain(stays::moments(by_date)));
             moments.extend(owed_by(by_date, pinned, home, NEVER).map(|owed| owed.decided_at));
         }
         moments.retain(|t| *t != NEVER);

@@ -7,6 +7,7 @@
 //! Moments are split into a day and the milliseconds of that day, so that a scan reads two bytes of most. What a row's
 //! columns mean is the matter of [`super::line`].
 
+use super::stays::Stays;
 use super::tale::Tale;
 use crate::dossier::{Code, Flags};
 use crate::time::{MS_PER_DAY, Timestamp, Zone};
@@ -213,7 +214,16 @@ impl Chunk {
 
     /// Whether any row can count at the cut: has a moment in the period that begins at `from`, or is of the stock.
     pub(super) fn matters(&self, from: Timestamp, c: Timestamp) -> bool {
-        self.first <= c && (self.open > 0 || self.last >= from || self.last > c)
+        self.passed(from, c).is_none()
+    }
+
+    /// For how long no row can count, if none can at the cut: none has a moment in the period that begins at `from`, or is
+    /// of the stock.
+    pub(super) fn passed(&self, from: Timestamp, c: Timestamp) -> Option<Stays> {
+        if self.first > c {
+            return Some(Stays::before(self.first));
+        }
+        (self.open == 0 && self.last < from && self.last <= c).then(|| Stays::from(self.last))
     }
 
     pub(super) fn tale(&self, slot: usize) -> Option<Tale<'_>> {
@@ -580,25 +590,38 @@ impl Table {
         (row % CHUNK < chunk.length).then_some((&**chunk, row % CHUNK))
     }
 
+    pub(super) fn chunk_count(&self) -> usize {
+        self.length.div_ceil(CHUNK)
+    }
+
+    /// The chunk of that number.
+    pub(super) fn chunk(&self, number: usize) -> Option<&Chunk> {
+        self.segments.get(number / SEGMENT)?.get(number % SEGMENT).map(|chunk| &**chunk)
+    }
+
+    /// The chunks that are not those of a table from which this one came: the number of each, what it is and what it was.
+    pub(super) fn changed_chunks<'t>(
+        &'t self,
+        older: &'t Table,
+    ) -> impl Iterator<Item = (usize, &'t Chunk, Option<&'t Chunk>)> {
+        let segments = self.segments.iter().enumerate().map(|(at, segment)| (at, segment, older.segments.get(at)));
+        let changed = segments.filter(|(_, now, before)| before.is_none_or(|before| !Arc::ptr_eq(now, before)));
+        changed.flat_map(|(at, now, before)| {
+            let chunks =
+                now.iter().enumerate().map(move |(place, now)| (place, now, before.and_then(|b| b.get(place))));
+            let changed = chunks.filter(|(_, now, before)| before.is_none_or(|before| !Arc::ptr_eq(now, before)));
+            changed.map(move |(place, now, before)| (at * SEGMENT + place, &**now, before.map(|chunk| &**chunk)))
+        })
+    }
+
     /// The rows that are not as they were in a table from which this one came, and those that were not there.
     pub(super) fn changed_from(&self, older: &Table) -> Vec<u32> {
         let mut rows = Vec::new();
-        for (at, segment) in self.segments.iter().enumerate() {
-            let before = older.segments.get(at);
-            if before.is_some_and(|before| Arc::ptr_eq(before, segment)) {
-                continue;
-            }
-            for (place, chunk) in segment.iter().enumerate() {
-                let before = before.and_then(|before| before.get(place));
-                if before.is_some_and(|before| Arc::ptr_eq(before, chunk)) {
-                    continue;
-                }
-                // A row changes by records of its own alone, and holds the position of its last.
-                let same = |slot| before.is_some_and(|b| slot < b.length && b.cells(slot) == chunk.cells(slot));
-                let first = at * SEGMENT_ROWS + place * CHUNK;
-                let changed = (0..chunk.length).filter(|slot| !same(*slot));
-                rows.extend(changed.map(|slot| u32::try_from(first + slot).unwrap_or(u32::MAX)));
-            }
+        for (number, chunk, before) in self.changed_chunks(older) {
+            // A row changes by records of its own alone, and holds the position of its last.
+            let same = |slot| before.is_some_and(|b| slot < b.length && b.cells(slot) == chunk.cells(slot));
+            let changed = (0..chunk.length).filter(|slot| !same(*slot));
+            rows.extend(changed.map(|slot| u32::try_from(number * CHUNK + slot).unwrap_or(u32::MAX)));
         }
         rows
     }

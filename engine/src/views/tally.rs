@@ -11,6 +11,7 @@ use std::collections::HashMap;
 const UNKNOWN: u32 = u32::MAX;
 
 /// Counts while they are made.
+#[derive(Clone)]
 pub(super) struct Tally {
     families: usize,
     /// The sets of figures that were come across, as bits; the first is empty.
@@ -22,7 +23,7 @@ pub(super) struct Tally {
 }
 
 /// The periods that were come across; their places are the order of that.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Periods {
     numbers: Vec<i32>,
     places: HashMap<i32, u32>,
@@ -104,16 +105,39 @@ impl Tally {
 
     /// Adds what another has counted.
     pub(super) fn merge(&mut self, other: Tally) {
-        let Periods { numbers, .. } = other.periods;
-        let places: Vec<u32> = numbers.into_iter().map(|number| self.periods.place(number)).collect();
-        for (figures, by_place) in other.sets.into_iter().zip(other.counts) {
-            let set = self.set(figures);
-            for (place, counts) in by_place.into_iter().enumerate().filter(|(_, counts)| !counts.is_empty()) {
+        self.merge_by(&other, |sum, n| *sum += n);
+    }
+
+    /// Takes away what another has counted, all of which was counted here.
+    pub(super) fn take_away(&mut self, other: &Tally) {
+        self.merge_by(other, |sum, n| *sum -= n);
+    }
+
+    fn merge_by(&mut self, other: &Tally, merge: impl Fn(&mut u32, u32)) {
+        let places: Vec<u32> = other.periods.numbers.iter().map(|number| self.periods.place(*number)).collect();
+        for (figures, by_place) in other.sets.iter().zip(&other.counts) {
+            let set = self.set(*figures);
+            for (place, counts) in by_place.iter().enumerate().filter(|(_, counts)| !counts.is_empty()) {
                 let place = places.get(place).map_or(0, |place| *place as usize);
                 let sums = self.counts_of(set, place);
-                sums.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+                sums.iter_mut().zip(counts).for_each(|(sum, n)| merge(sum, *n));
             }
         }
+    }
+
+    /// Numbers its families anew: each is moved to the place that `place` has for it, of so many.
+    pub(super) fn renumber(&mut self, families: usize, place: &[usize]) {
+        self.families = families;
+        for counts in self.counts.iter_mut().flatten().filter(|counts| !counts.is_empty()) {
+            let mut moved = vec![0; families];
+            counts.iter().zip(place).for_each(|(n, place)| moved[*place] = *n);
+            *counts = moved;
+        }
+    }
+
+    /// How many numbers it holds.
+    pub(super) fn cells(&self) -> usize {
+        self.counts.iter().flatten().map(Vec::len).sum()
     }
 
     /// The places of the periods, with the number of each; where none was asked for, one place.
