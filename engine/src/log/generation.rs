@@ -12,8 +12,8 @@
 use super::{LogError, sync};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Small: what a generation holds of its frames in memory is bounded by its size, and the system caches its file, too.
@@ -77,6 +77,7 @@ pub(super) struct Generation {
     /// How much of a roll's limit is used: the size of the file at opening, and the frames since.
     bytes: AtomicU64,
     unsynced: AtomicBool,
+    syncing: Mutex<()>,
     nearly_full: AtomicBool,
     retired: AtomicBool,
 }
@@ -187,6 +188,7 @@ impl Generation {
             handles: Some(handles),
             bytes: AtomicU64::new(bytes),
             unsynced: AtomicBool::new(false),
+            syncing: Mutex::default(),
             nearly_full: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         })
@@ -261,6 +263,8 @@ impl Generation {
 
     /// Makes all that was stored durable, if it is not.
     pub(super) fn sync(&self) -> Result<(), LogError> {
+        // Whoever comes while it is synced for another waits for that.
+        let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.unsynced.swap(false, Ordering::AcqRel) {
             let synced = self.write(|handles| handles.frames.flush().map(|_| ()));
             if synced.is_err() {
@@ -268,6 +272,7 @@ impl Generation {
             }
             return synced;
         }
+        drop(syncing);
         Ok(())
     }
 

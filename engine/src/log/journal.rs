@@ -2,16 +2,17 @@
 //!
 //! sled makes a commit durable through a pool of threads and in a file that grows. The journal is one file that was
 //! written out with zeros beforehand, so a sync of it notes no length and no place, and a full disk cannot refuse it.
-//! Groups follow each other in it as *entries*, and go into sled unsynced. When the next one does not fit, sled
-//! is synced, and the next *round* begins at the front, over what is no longer needed. So the journal never holds anything
-//! but the end of the log, and opening brings into sled what sled had not made durable.
+//! Groups follow each other in it as *entries*, and go into sled unsynced; sled is synced beside, some way behind. Where
+//! the next entry does not fit, the next *round* begins at the front, over what sled has made durable. So the journal never
+//! holds anything but the end of the log, and opening brings into sled what sled had not made durable: the end of the
+//! round before, then the newest round.
 //!
-//! `DIR/journal`, version 1, integers little-endian:
+//! `DIR/journal`, version 2, integers little-endian:
 //!
 //! | part | bytes | what |
 //! | --- | --- | --- |
 //! | header | 0–7 | `dhjournl` |
-//! | | 8–11 | version, 1 |
+//! | | 8–11 | version, 2; of version 1 are those in which nothing of the round before was needed once a round began |
 //! | | 12–15 | CRC-32 of the header before |
 //! | each entry, from 4096 on | 4 | `dhj1` |
 //! | | 4 | length of its frames with their labels |
@@ -23,6 +24,7 @@
 //!
 //! An entry is written only when the one before it is durable. So one that a power cut tore is the last, and whatever
 //! is whole behind it is of an earlier round, which its positions show; if they do not, something in between was damaged.
+//! That the rounds join, and the journal to what is elsewhere, is for whoever reads it to see.
 
 use super::{LogError, frame, sync};
 use std::fs::{File, OpenOptions};
@@ -37,7 +39,9 @@ const DRAFT: &str = "journal.new";
 pub(super) const LENGTH: u64 = 4 << 20;
 
 const OPENS: [u8; 8] = *b"dhjournl";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The versions that are read.
+const KNOWN: [u32; 2] = [1, VERSION];
 const HEADER: usize = 16;
 const ENTRY: [u8; 4] = *b"dhj1";
 const ENTRY_HEADER: usize = 8;
@@ -51,17 +55,20 @@ const ALIGNED: usize = 8;
 /// The journal, ready for a round.
 pub(super) struct Journal {
     file: File,
-    length: u64,
-    /// Where the next entry goes.
-    at: u64,
+    /// How many bytes of entries it can hold.
+    room: u64,
+    /// Where the next entry goes, counted on from round to round.
+    end: u64,
+    /// Up to where, counted the same way, all is durable elsewhere.
+    elsewhere: u64,
     /// Where entries are put together.
     entry: Vec<u8>,
 }
 
-fn header() -> [u8; HEADER] {
+fn header(version: u32) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&OPENS);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[8..12].copy_from_slice(&version.to_le_bytes());
     let crc = crc32fast::hash(&header[..12]);
     header[12..].copy_from_slice(&crc.to_le_bytes());
     header
@@ -79,7 +86,7 @@ impl Journal {
             let file = File::create(&draft)?;
             let length = length.max(2 * START as u64);
             let mut zeros = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-            zeros[..HEADER].copy_from_slice(&header());
+            zeros[..HEADER].copy_from_slice(&header(VERSION));
             file.write_all_at(&zeros, 0)?;
             file.sync_all()?;
             std::fs::rename(&draft, &path)?;
@@ -89,23 +96,37 @@ impl Journal {
         Journal::open(directory)?.ok_or_else(|| LogError::Unavailable(format!("{} is gone", path.display())))
     }
 
-    /// Opens the journal of `directory`, if there is one, for a new round: all it holds must be durable elsewhere.
+    /// Opens the journal of `directory`, if there is one of this version, for a new round: all it holds must be durable
+    /// elsewhere.
     pub(super) fn open(directory: &Path) -> Result<Option<Journal>, LogError> {
         let path = directory.join(NAME);
-        let opened = OpenOptions::new().write(true).open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        match opened {
-            Ok((length, file)) => Ok(Some(Journal { file, length, at: START as u64, entry: Vec::new() })),
+        let open = || {
+            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            let mut begins = [0; HEADER];
+            file.read_exact_at(&mut begins, 0)?;
+            std::io::Result::Ok((begins == header(VERSION), file.metadata()?.len(), file))
+        };
+        match open() {
+            Ok((true, length, file)) => {
+                let room = length.saturating_sub(START as u64) / ALIGNED as u64 * ALIGNED as u64;
+                Ok(Some(Journal { file, room, end: 0, elsewhere: 0, entry: Vec::new() }))
+            }
+            Ok((false, ..)) => Ok(None),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(unavailable(&path, &e)),
         }
     }
 
-    /// Writes frames as one entry, durable when it returns; `false`, and nothing is written, if it does not fit behind
-    /// the entries of this round.
+    /// Writes frames as one entry, durable when it returns; `false`, and nothing is written, if there is no room for it but
+    /// over what is not yet durable elsewhere.
     pub(super) fn append(&mut self, frames: &[(u64, &[u8])]) -> std::io::Result<bool> {
         let labelled: usize = frames.iter().map(|(_, bytes)| LABEL + bytes.len()).sum();
         let whole = (ENTRY_HEADER + labelled + CRC).next_multiple_of(ALIGNED);
-        let Some(labelled) = u32::try_from(labelled).ok().filter(|_| self.at + whole as u64 <= self.length) else {
+        let at = self.end % self.room.max(1);
+        let begins = if at + whole as u64 > self.room { self.end + self.room - at } else { self.end };
+        let ends = begins + whole as u64;
+        let fits = whole as u64 <= self.room && ends <= self.elsewhere + self.room;
+        let Some(labelled) = u32::try_from(labelled).ok().filter(|_| fits) else {
             return Ok(false);
         };
         let entry = &mut self.entry;
@@ -120,15 +141,25 @@ impl Journal {
         }
         entry.extend_from_slice(&crc32fast::hash(entry).to_le_bytes());
         entry.resize(whole, 0);
-        self.file.write_all_at(entry, self.at)?;
+        self.file.write_all_at(entry, START as u64 + begins % self.room)?;
         self.file.sync_data()?;
-        self.at += whole as u64;
+        self.end = ends;
         Ok(true)
     }
 
-    /// Begins a new round: all it holds must be durable elsewhere.
-    pub(super) fn begin_again(&mut self) {
-        self.at = START as u64;
+    /// Where its last entry ends, counted on from round to round.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Notes that all up to an [`Journal::end`] is durable elsewhere, and may be written over.
+    pub(super) fn is_elsewhere(&mut self, up_to: u64) {
+        self.elsewhere = self.elsewhere.max(up_to);
+    }
+
+    /// Whether so much is not durable elsewhere that it is time for it: an eighth, but not more than `most` bytes.
+    pub(super) fn is_behind(&self, most: u64) -> bool {
+        self.end - self.elsewhere >= most.min(self.room / 8)
     }
 }
 
@@ -182,21 +213,34 @@ pub(super) fn read(directory: &Path, known: u64) -> Result<Kept, LogError> {
         Err(e) => return Err(unavailable(&path, &e)),
     };
     let damaged = |position, what: &str| LogError::Damaged { position, what: format!("{}: {what}", path.display()) };
-    if !file.starts_with(&header()) {
-        return Err(damaged(known, "this is no journal of version 1, so the end of the log may be missing"));
+    if !KNOWN.iter().any(|version| file.starts_with(&header(*version))) {
+        return Err(damaged(known, "this is no journal of version 1 or 2, so the end of the log may be missing"));
     }
-    let (mut kept, mut at, mut reached) = (Kept::new(), START, 0);
-    while let Some(entry) = entry(&file, at).filter(|entry| entry.first >= reached) {
+    let new = |entry: &Entry<'_>| {
         let new = entry.frames.iter().filter(|(first, _)| *first >= known);
-        kept.extend(new.map(|(first, frame)| (*first, frame.to_vec())));
+        new.map(|(first, frame)| (*first, frame.to_vec())).collect::<Kept>()
+    };
+    let (mut round, mut at, mut reached) = (Kept::new(), START, 0);
+    let mut begins = None;
+    while let Some(entry) = entry(&file, at).filter(|entry| entry.first >= reached) {
+        round.extend(new(&entry));
+        begins = begins.or(Some(entry.first));
         (at, reached) = (entry.behind, entry.end);
     }
-    let reached = reached.max(known);
-    for at in (at..file.len()).step_by(ALIGNED) {
-        if entry(&file, at).is_some_and(|entry| entry.end > reached) {
-            return Err(damaged(reached, "an entry is damaged, and those behind it are not"));
+    // What is whole behind the newest round is of the one before, or of still earlier ones and known elsewhere.
+    let mut kept = Kept::new();
+    while at < file.len() {
+        let Some(entry) = entry(&file, at) else {
+            at += ALIGNED;
+            continue;
+        };
+        if entry.end > known && begins.is_some_and(|begins| entry.end > begins) {
+            return Err(damaged(reached.max(known), "an entry is damaged, and those behind it are not"));
         }
+        kept.extend(new(&entry));
+        at = entry.behind;
     }
+    kept.extend(round);
     Ok(kept)
 }
 
@@ -206,11 +250,16 @@ mod tests {
     use super::*;
 
     /// Groups of two records of some length, and the frame of each.
-    fn groups(count: u8, length: usize) -> Vec<(u64, Vec<u8>)> {
+    fn groups(count: usize, length: usize) -> Vec<(u64, Vec<u8>)> {
+        frames_of(&vec![length; count])
+    }
+
+    /// Frames of two records of these lengths.
+    fn frames_of(lengths: &[usize]) -> Vec<(u64, Vec<u8>)> {
         let mut packer = frame::Packer::new().expect("a packer");
         let mut tip = Tip { length: 0, digest: genesis("journal") as Digest };
         let mut frames = Vec::new();
-        for n in 0..count {
+        for (n, length) in (0..=u8::MAX).cycle().zip(lengths.iter().copied()) {
             let noise = |salt: u8| (0..length).map(|i| (i as u8).wrapping_mul(31 ^ n) ^ salt).collect::<Vec<u8>>();
             let packed = packer.pack(&[noise(1), noise(2)].iter().collect(), tip).expect("frames");
             tip = packed.tip;
@@ -234,7 +283,7 @@ mod tests {
         assert_eq!(read(home.path(), 0).as_deref(), Ok(&frames[..fitted]));
         assert_eq!(read(home.path(), frames[3].0).as_deref(), Ok(&frames[3..fitted]));
         // The round before had more entries than this one has yet.
-        journal.begin_again();
+        journal.is_elsewhere(journal.end());
         let known = frames[fitted].0;
         assert_eq!(read(home.path(), known), Ok(Vec::new()));
         let round = &frames[fitted..fitted + 3];
@@ -247,8 +296,106 @@ mod tests {
         assert_eq!(read(home.path(), round[0].0).as_deref(), Ok(round));
     }
 
+    /// What is read, if it joins from `known` on.
+    fn joined(directory: &Path, known: u64) -> Result<Kept, LogError> {
+        let kept = read(directory, known)?;
+        let mut end = known;
+        for (first, bytes) in &kept {
+            if *first != end {
+                return Err(LogError::Damaged { position: end, what: "does not join".to_owned() });
+            }
+            end = frame::link(*first, bytes)?.end;
+        }
+        Ok(kept)
+    }
+
+    /// Whatever lengths entries have, and however far the database is behind: what it lacks is read back, be it of two rounds;
+    /// and if the entry written last is torn, all but that.
+    #[test]
+    fn rounds_follow_each_other_without_a_pause() {
+        let mut noise = 88_172_645_463_325_252_u64;
+        let mut below = |n: u64| {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            noise % n
+        };
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join(NAME);
+        let lengths: Vec<usize> = (0..400).map(|_| [3, 30, 200, 700][below(4) as usize]).collect();
+        let frames = frames_of(&lengths);
+        let mut journal = Journal::create(home.path(), 3 * START as u64).expect("a journal");
+        // Of each entry where it ends, and how many frames the database has.
+        let (mut ends, mut elsewhere, mut over_the_end, mut full) = (Vec::new(), 0, 0, 0);
+        for (n, (first, bytes)) in frames.iter().enumerate() {
+            while !journal.append(&[(*first, bytes)]).expect("written") {
+                full += 1;
+                elsewhere += 1;
+                journal.is_elsewhere(ends[elsewhere - 1]);
+            }
+            ends.push(journal.end());
+            let known = frames[elsewhere].0;
+            assert_eq!(joined(home.path(), known).as_deref(), Ok(&frames[elsewhere..=n]), "entry {n}");
+            over_the_end += usize::from((journal.end() - 1) / journal.room > ends[elsewhere] / journal.room);
+            if n > elsewhere && below(3) == 0 {
+                let whole = std::fs::read(&path).expect("read");
+                let mut torn = whole.clone();
+                let at =
+                    START + (journal.end() - 1 - below(ends[n] - ends[n - 1]).min(20)) as usize % journal.room as usize;
+                let from = at - 12;
+                torn[from..=at].iter_mut().for_each(|byte| *byte ^= 0x5a);
+                std::fs::write(&path, torn).expect("written");
+                assert_eq!(joined(home.path(), known).as_deref(), Ok(&frames[elsewhere..n]), "entry {n} torn");
+                std::fs::write(&path, whole).expect("written");
+            }
+            // The database catches up now and then, somewhat.
+            if below(9) == 0 {
+                elsewhere += below((n - elsewhere) as u64 + 1) as usize;
+                journal.is_elsewhere(elsewhere.checked_sub(1).map_or(0, |last| ends[last]));
+            }
+        }
+        assert!(over_the_end > 30 && full > 5, "{over_the_end} times it was of two rounds, {full} times full");
+        assert!(ends[399] > 10 * journal.room);
+    }
+
+    fn golden() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/journal-v2")
+    }
+
+    /// What the golden journal holds: the end of one round and the beginning of the next.
+    fn of_two_rounds() -> (Vec<(u64, Vec<u8>)>, usize) {
+        (groups(40, 80), 26)
+    }
+
+    #[test]
+    #[ignore = "made the golden file once; making it anew would forget what is stored in the field"]
+    fn make_golden() {
+        let home = tempfile::tempdir().expect("a directory");
+        let (frames, elsewhere) = of_two_rounds();
+        let mut journal = Journal::create(home.path(), 0).expect("a journal");
+        for (n, (first, bytes)) in frames.iter().enumerate() {
+            assert!(journal.append(&[(*first, bytes)]).expect("written"), "entry {n}");
+            if n < elsewhere {
+                journal.is_elsewhere(journal.end());
+            }
+        }
+        assert!(!golden().exists(), "{} is there", golden().display());
+        std::fs::create_dir_all(golden()).expect("a folder");
+        std::fs::copy(home.path().join(NAME), golden().join(NAME)).expect("copied");
+    }
+
+    /// Journals of version 2 are read for ever.
+    #[test]
+    fn golden_journal() {
+        let (frames, elsewhere) = of_two_rounds();
+        assert_eq!(joined(&golden(), frames[elsewhere].0).as_deref(), Ok(&frames[elsewhere..]));
+        let file = std::fs::read(golden().join(NAME)).expect("read");
+        let front = entry(&file, START).expect("an entry at the front");
+        assert!(front.first > frames[elsewhere].0, "it is of two rounds");
+    }
+
     /// Every byte of the round, and of the header: what is read is the round, or its beginning where the last entry is
-    /// hit, or damage by name.
+    /// hit, or damage that is seen.
     #[test]
     fn an_entry_in_the_middle_is_missed() {
         let home = tempfile::tempdir().expect("a directory");
@@ -257,13 +404,14 @@ mod tests {
         let mut journal = Journal::create(home.path(), 0).expect("a journal");
         assert_eq!(write(&mut journal, &frames), 4);
         let whole = std::fs::read(&path).expect("read");
-        let last = (journal.at - START as u64) as usize / 4 * 3 + START;
+        let ends = START + journal.end() as usize;
+        let last = (ends - START) / 4 * 3 + START;
         let mut named = 0;
-        for at in (0..HEADER).chain(START..journal.at as usize) {
+        for at in (0..HEADER).chain(START..ends) {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             std::fs::write(&path, bytes).expect("written");
-            match read(home.path(), 0) {
+            match joined(home.path(), 0) {
                 Ok(kept) if kept == frames => assert_eq!(whole[at], 0, "at {at}: only what fills up may change"),
                 Ok(kept) => assert!(at >= last - 8 && kept == frames[..3], "at {at}: {} frames", kept.len()),
                 Err(LogError::Damaged { .. }) => named += 1,

@@ -6,8 +6,8 @@
 //! only what is about as large as the limit must be recovered by sled, whatever the log has become. Appends and
 //! readers never wait for that thread.
 //!
-//! What is appended is made durable by the journal and goes into the database unsynced (`journal.rs`); opening brings
-//! into the database what it lacks.
+//! What is appended is made durable by the journal and goes into the database unsynced (`journal.rs`). A thread syncs
+//! that some way behind, so that the journal never has to wait for it; opening brings into the database what it lacks.
 //!
 //! At each moment a power cut leaves a directory that opens whole:
 //!
@@ -45,6 +45,9 @@ const FAILED: &str = "failed";
 const READERS_PAUSE: Duration = Duration::from_millis(100);
 /// How long it waits before it tries again what failed.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
+/// How many bytes of the journal the database may lack before it is synced. Less is synced more often; of more the disk is
+/// longer busy at a time, and so is whoever appends meanwhile.
+const BEHIND: u64 = 512 << 10;
 /// How many generations may wait to be sealed before a log that is made in bulk waits for them.
 const UNSEALED_IN_BULK: usize = 1;
 
@@ -79,7 +82,7 @@ impl Roll {
 pub struct SledLog {
     shared: Arc<Shared>,
     // Emptied only by `drop`.
-    sealer: Option<std::thread::JoinHandle<()>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
     /// Made with the first append.
     journal: Mutex<Option<Journal>>,
     head: Mutex<HeadFile>,
@@ -91,7 +94,18 @@ struct Shared {
     roll: Roll,
     shelf: Mutex<Shelf>,
     changed: Condvar,
+    behind: Mutex<Behind>,
+    behind_changed: Condvar,
     stopping: AtomicBool,
+}
+
+/// What the syncing thread was asked for, and has done: up to which end of the journal the database is durable.
+#[derive(Default)]
+struct Behind {
+    asked: u64,
+    done: u64,
+    /// A sync that failed is not tried again: the system may then say that all is well.
+    failed: Option<LogError>,
 }
 
 /// The parts of the log, in order. The last generation takes the appends; those before it are full.
@@ -176,12 +190,17 @@ impl SledLog {
             roll,
             shelf: Mutex::new(shelf),
             changed: Condvar::new(),
+            behind: Mutex::default(),
+            behind_changed: Condvar::new(),
             stopping: AtomicBool::new(false),
         });
-        let of_thread = Arc::clone(&shared);
-        let sealer = std::thread::Builder::new().name("dunghen-seal".to_owned()).spawn(move || of_thread.run())?;
-        let (sealer, head) = (Some(sealer), Mutex::new(head));
-        let log = SledLog { shared, sealer, journal: Mutex::default(), head, head_at_open };
+        let (threads, head) = (Vec::new(), Mutex::new(head));
+        let mut log = SledLog { shared, threads, journal: Mutex::default(), head, head_at_open };
+        let of_thread = Arc::clone(&log.shared);
+        log.threads.push(std::thread::Builder::new().name("dunghen-seal".to_owned()).spawn(move || of_thread.run())?);
+        let of_thread = Arc::clone(&log.shared);
+        let syncing = std::thread::Builder::new().name("dunghen-sync".to_owned());
+        log.threads.push(syncing.spawn(move || of_thread.sync_behind())?);
         log.catch_up()?;
         *log.journal() = Journal::open(directory)?;
         Ok(log)
@@ -218,13 +237,23 @@ impl SledLog {
                 none.insert(Journal::create(&self.shared.directory, self.shared.roll.journal())?)
             }
         };
+        journal.is_elsewhere(self.shared.durable_up_to()?);
         if journal.append(frames)? {
             return Ok(true);
         }
         // What is written over must be durable in the database.
         self.sync()?;
-        journal.begin_again();
+        journal.is_elsewhere(journal.end());
         Ok(journal.append(frames)?)
+    }
+
+    /// Has the database synced if it lacks much of the journal.
+    fn keep_up(&self) {
+        let held = self.journal();
+        if let Some(journal) = held.as_ref().filter(|journal| journal.is_behind(BEHIND)) {
+            self.shared.behind().asked = journal.end();
+            self.shared.behind_changed.notify_one();
+        }
     }
 
     /// Puts frames into the database that takes them, durable with the next sync.
@@ -503,6 +532,44 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
+    fn behind(&self) -> MutexGuard<'_, Behind> {
+        // Numbers, each of which is true by itself.
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Up to which end of the journal the database is durable.
+    fn durable_up_to(&self) -> Result<u64, LogError> {
+        let behind = self.behind();
+        behind.failed.clone().map_or(Ok(behind.done), Err)
+    }
+
+    /// The syncing thread.
+    fn sync_behind(&self) {
+        loop {
+            let asked = {
+                let idle =
+                    |behind: &mut Behind| (behind.asked <= behind.done || behind.failed.is_some()) && !self.stops();
+                let behind = self.behind_changed.wait_while(self.behind(), idle);
+                behind.unwrap_or_else(PoisonError::into_inner).asked
+            };
+            if self.stops() {
+                return;
+            }
+            // What was appended by then is in this generation, or in one that was synced before this began.
+            let active = Arc::clone(&self.shelf().active().generation);
+            let outcome = self.noted(active.sync());
+            drop(active);
+            let mut behind = self.behind();
+            match outcome {
+                Ok(()) => behind.done = asked,
+                Err(e) => {
+                    tracing::error!("what was appended cannot be made durable in the database: {e}");
+                    behind.failed = Some(e);
+                }
+            }
+        }
+    }
+
     /// The sealing thread.
     fn run(&self) {
         let mut pause = None;
@@ -706,11 +773,16 @@ impl Iterator for Reader<'_> {
 impl Drop for SledLog {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
-        // Under the lock: the thread either waits, or has yet to look.
+        // Under the lock: a thread either waits, or has yet to look.
         drop(self.shared.shelf());
         self.shared.changed.notify_all();
-        if self.sealer.take().is_some_and(|sealer| sealer.join().is_err()) {
-            tracing::error!("the sealing thread stopped with a defect");
+        drop(self.shared.behind());
+        self.shared.behind_changed.notify_all();
+        for thread in self.threads.drain(..) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!("the thread {name} stopped with a defect");
+            }
         }
     }
 }
@@ -722,7 +794,11 @@ impl EventLog for SledLog {
         }
         let journaled = self.shared.noted(self.journaled(frames))?;
         self.put(frames)?;
-        if journaled { Ok(()) } else { self.sync() }
+        if !journaled {
+            return self.sync();
+        }
+        self.keep_up();
+        Ok(())
     }
 
     fn store(&self, frames: &[(u64, &[u8])]) -> Result<(), LogError> {
