@@ -22,28 +22,32 @@ const TOLD: usize = 900;
 /// So many of them at the same time, so that many dossiers have the same dues.
 const TOGETHER: usize = 12;
 
-fn later(due: Option<Due>, days: i32) -> Option<Due> {
-    due.map(|due| match due {
+/// A due some days later. One that is far from all others is drawn near, if wanted: chunks that hold such a one can hardly be
+/// passed over.
+fn later(due: Option<Due>, days: i32, near: bool) -> Option<Due> {
+    let far = |due: Due| due.last_moment(&Zone::VIETNAM).since(start()).abs() > 100 * DAY;
+    let week = Due::Date(Zone::VIETNAM.date(start()).plus(7));
+    due.map(|due| match if near && far(due) { week } else { due } {
         Due::Date(date) => Due::Date(date.plus(days)),
         Due::Instant(at) => Due::Instant(at.plus(i64::from(days) * DAY)),
     })
 }
 
-fn told_later(event: Event, days: i32) -> Event {
+fn told_later(event: Event, days: i32, near: bool) -> Event {
     match event {
         Event::Received { unit, procedure, field, channel, due, applicant_kind } => {
-            Event::Received { unit, procedure, field, channel, due: later(due, days), applicant_kind }
+            Event::Received { unit, procedure, field, channel, due: later(due, days, near), applicant_kind }
         }
-        Event::Supplemented { due } => Event::Supplemented { due: later(due, days) },
-        Event::Paid { due } => Event::Paid { due: later(due, days) },
+        Event::Supplemented { due } => Event::Supplemented { due: later(due, days, near) },
+        Event::Paid { due } => Event::Paid { due: later(due, days, near) },
         Event::ApologySent { letter_number, reason_code, signer, sent_via, new_due } => {
-            Event::ApologySent { letter_number, reason_code, signer, sent_via, new_due: later(new_due, days) }
+            Event::ApologySent { letter_number, reason_code, signer, sent_via, new_due: later(new_due, days, near) }
         }
         Event::Corrected { target_event_id, reason_code, replacement } => {
             let replacement = replacement.map(|restated| {
                 let Restated { occurred_at, desk, actor, event } = *restated;
                 let occurred_at = occurred_at.plus(i64::from(days) * DAY);
-                Box::new(Restated { occurred_at, desk, actor, event: told_later(event, days) })
+                Box::new(Restated { occurred_at, desk, actor, event: told_later(event, days, near) })
             });
             Event::Corrected { target_event_id, reason_code, replacement }
         }
@@ -52,7 +56,7 @@ fn told_later(event: Event, days: i32) -> Event {
 }
 
 /// The records of a history, told again and again of other dossiers, each some days later; the first has that position.
-fn many(records: &[Record], first: u64) -> Vec<Record> {
+fn many(records: &[Record], first: u64, near: bool) -> Vec<Record> {
     let mut all = Vec::new();
     for n in 0..TOLD {
         let days = i32::try_from(n / TOGETHER).unwrap();
@@ -65,11 +69,11 @@ fn many(records: &[Record], first: u64) -> Vec<Record> {
                 position: before + record.position,
                 recorded_at: record.recorded_at.plus(i64::from(days) * DAY),
                 previous: record.previous.map(|previous| before + previous),
-                reckoned: Reckoned { due: later(record.reckoned.due, days), ..record.reckoned },
+                reckoned: Reckoned { due: later(record.reckoned.due, days, near), ..record.reckoned },
                 statement: Statement {
                     dossier: name(&statement.dossier),
                     occurred_at: statement.occurred_at.plus(i64::from(days) * DAY),
-                    event: told_later(statement.event, days),
+                    event: told_later(statement.event, days, near),
                     ..statement
                 },
                 ..record
@@ -217,19 +221,20 @@ fn lists_are_cut(
 }
 
 proptest! {
-    #![proptest_config(config(24))]
+    #![proptest_config(config(32))]
 
     #[test]
     fn pages_are_pieces_of_the_list(
         histories in prop::collection::vec(history(), 1..3),
         home in prop::sample::select(vec!["Asia/Ho_Chi_Minh", "Asia/Ho_Chi_Minh", "UTC", "America/St_Johns"]),
-        obligations in prop::collection::vec(obligation_questions(), 12),
+        near in prop::bool::weighted(0.7),
+        obligations in prop::collection::vec(obligation_questions(), 20),
         lists in prop::collection::vec(list_questions(), 12),
     ) {
         let mut recounted = Recounted::new(Zone::parse(home).unwrap());
         // The later ones go on with the dossiers of the first, whose chunks are changed for it.
         for history in &histories {
-            let records = many(&recorded(history), recounted.views.position());
+            let records = many(&recorded(history), recounted.views.position(), near);
             recounted.take(&records);
         }
         for (query, begin, ticks) in &obligations {
