@@ -10,7 +10,7 @@ use common::{DAY, HOME, Noise, TestClock, at, code, command, copy, options, proc
 use dunghen_engine::dossier::{Due, Event};
 use dunghen_engine::rules::{Publication, RESOLVED};
 use dunghen_engine::time::Date;
-use dunghen_engine::views::{Filter, GroupKey, Moment, RatesAnswer, RatesQuery};
+use dunghen_engine::views::{Figure, Filter, GroupKey, Moment, ObligationQuery, RatesAnswer, RatesQuery};
 use dunghen_engine::{Batch, Engine, Health, Mode, Options, ReplayFilter};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,20 @@ fn a_clean_stop_leaves_nothing_to_replay() {
     assert_eq!((engine.resumed_from(), engine.position()), (answer.position, answer.position));
     assert_eq!(by_month(&engine), answer);
     assert_eq!(engine.replay(ReplayFilter::default()).count() as u64, answer.position);
+    // Which chunks hold what is owed is in the snapshot, too.
+    let owed = ObligationQuery {
+        state: None,
+        from: None,
+        to: None,
+        as_of: Moment::Instant(at("2030-01-01T00:00:00Z")),
+        filter: Filter::default(),
+        zone: None,
+        page_size: 1000,
+        after: None,
+    };
+    let listed = engine.obligations(&owed).unwrap().items.len() as u64;
+    assert!(listed > 0);
+    assert_eq!(listed, answer.total.get(Figure::ApologyDue));
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Line {
             flags: dossier.flags,
             last: dossier.last_position().unwrap_or(0),
         };
-        let nowhere = Span { first: Timestamp::MAX, last: Timestamp::MIN, open: false };
+        let nowhere = Span { first: Timestamp::MAX, last: Timestamp::MIN, open: false, letters: None };
         let (Some(by_date), Some(by_instant)) = (&row.by_date, &row.by_instant) else {
             return Line { cells, span: nowhere };
         };
@@ -217,15 +217,20 @@ fn span(by_date: &Timeline, by_instant: &Timeline, pinned: &Pinned, home: &Zone)
         let misses = timeline.promises.iter().flat_map(|p| p.missed.into_iter().chain([p.given]));
         last = ends.chain(misses).fold(last, Timestamp::max);
     }
+    let mut letters = None;
     for promise in by_date.promises.iter().filter(|p| p.missed.is_some()) {
-        last = last.max(pinned.letter_deadline(promise.due, promise.made, home).plus(1));
+        let deadline = pinned.letter_deadline(promise.due, promise.made, home);
+        letters = Some(
+            letters.map_or((deadline, deadline), |(f, l): (Timestamp, Timestamp)| (f.min(deadline), l.max(deadline))),
+        );
+        last = last.max(deadline.plus(1));
         last = promise.letter.into_iter().chain(promise.defective).fold(last, Timestamp::max);
     }
     let requests = by_date.requests.iter().flat_map(|r| [Some(r.at), r.answered]).flatten();
     last = requests.fold(last, Timestamp::max);
     let open = by_date.end.is_none();
     // One in progress may count at any time to come; what it says now does not outlive its end.
-    Span { first: by_date.received, last: if open { by_date.received } else { last }, open }
+    Span { first: by_date.received, last: if open { by_date.received } else { last }, open, letters }
 }
 
 /// What the columns of a plain line say.
@@ -280,14 +285,18 @@ impl Seen {
         }
     }
 
+    /// Until when a letter for its promise is in time, as a letter is for a promise that no answer has moved.
+    pub(super) fn letter_by(&self, pinned: &Pinned, home: &Zone) -> Option<Timestamp> {
+        Some(pinned.letter_deadline(self.due?, self.received, home))
+    }
+
     /// What its promise obliges to at `c`.
     pub(super) fn owed(&self, pinned: &Pinned, home: &Zone, c: Timestamp) -> Option<Owed> {
         let missed = self.missed(RESOLVED.compared_by, home);
         if missed > c {
             return None;
         }
-        let letter_by = pinned.letter_deadline(self.due?, self.received, home);
-        owed(missed, letter_by, NEVER, NEVER, c)
+        owed(missed, self.letter_by(pinned, home)?, NEVER, NEVER, c)
     }
 
     /// Events that fold to the same: what moves no clock is left out.

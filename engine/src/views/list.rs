@@ -1,8 +1,12 @@
 //! Worklists, and the dossiers behind a figure.
 
 use super::fact::{Fact, Zones, judged, latest};
-use super::obligation::{ObligationState, obligations};
+use super::line::{BRIEF, FOLDED};
+use super::obligation::{Asked, ObligationFilter, ObligationState, obligations};
+use super::page::{Place, page};
 use super::rates::{Verdict, judge};
+use super::table::Chunk;
+use super::tale;
 use super::{Filter, History, Moment, Row, Sight, Views, Window};
 use crate::dossier::{Code, Due, EventType, Flags, Keys, Timeline};
 use crate::rules::{Definition, Judged};
@@ -86,6 +90,15 @@ impl StateFilter {
     /// Whether it is about dossiers that have not ended.
     fn is_in_progress(self) -> bool {
         matches!(self, StateFilter::Open | StateFilter::Waiting | StateFilter::Late | StateFilter::DueSoon)
+    }
+
+    /// The state of an obligation that it asks for.
+    fn owes(self) -> Option<ObligationState> {
+        match self {
+            StateFilter::ApologyPending => Some(ObligationState::Pending),
+            StateFilter::ApologyMissing => Some(ObligationState::Missing),
+            _ => None,
+        }
     }
 }
 
@@ -277,10 +290,140 @@ impl Row {
     }
 }
 
-/// A dossier that a list admits, by the last moment of its current promise.
-struct Found<'v> {
-    due: Timestamp,
-    sight: Sight<'v>,
+/// A list that is asked for, and what of the table need not be looked at for it.
+struct Listing<'q> {
+    query: &'q ListQuery,
+    zones: Zones<'q>,
+    window: Window,
+    /// Whether the rows hold what the definition asks: in another zone, or by dues that were overwritten, they do not.
+    as_held: bool,
+    /// The obligations by which it admits.
+    owed: Option<Asked<'q>>,
+    /// The day of the cut, where days are dates.
+    cut: Option<u16>,
+}
+
+/// What a list asks of a dossier at its cut.
+struct Stand {
+    fact: Fact,
+    /// Its current promise.
+    due: Option<Due>,
+    waiting: bool,
+    /// Whether that promise is missed.
+    missed: bool,
+}
+
+impl<'q> Listing<'q> {
+    fn new(views: &'q Views, query: &'q ListQuery, zone: &'q Zone, window: Window) -> Listing<'q> {
+        let c = window.c;
+        let owed = query.state.and_then(StateFilter::owes).map(|state| {
+            let whenever = Window { from: Timestamp::MIN, to: Timestamp::MAX, c };
+            Asked::in_state(views, Some(ObligationFilter::State(state)), whenever, None)
+        });
+        Listing {
+            query,
+            zones: Zones { home: &views.home, asked: zone },
+            window,
+            as_held: *zone == views.home && query.definition.judged != Judged::Latest,
+            owed,
+            cut: views.days.split(c).map(|(day, _)| day).filter(|_| views.days.are_dates()),
+        }
+    }
+
+    /// Whether a chunk may hold a dossier of the list.
+    fn matters(&self, chunk: &Chunk) -> bool {
+        let in_progress = self.query.state.is_some_and(StateFilter::is_in_progress);
+        // Those in progress at the cut are few, and most of them lie in the newest chunks.
+        let from = if in_progress {
+            Timestamp::MAX
+        } else if self.query.outcome.is_some() && self.as_held {
+            self.window.from
+        } else {
+            Timestamp::MIN
+        };
+        chunk.matters(from, self.window.c) && self.owed.as_ref().is_none_or(|asked| asked.first_in(chunk).is_some())
+    }
+
+    /// Whether the day of its end says that the list does not admit a row.
+    fn ended_otherwise(&self, sight: Sight<'_>) -> bool {
+        let (Some(state), Some(cut)) = (self.query.state, self.cut) else { return false };
+        let (bits, ended) = (sight.chunk.bits[sight.slot], sight.chunk.ended_day[sight.slot]);
+        match state {
+            StateFilter::Ended | StateFilter::Returned => bits & (FOLDED | BRIEF) != FOLDED && ended > cut,
+            // A line whose columns hold no end has none there, and is looked at.
+            _ => state.is_in_progress() && ended < cut,
+        }
+    }
+
+    fn of_columns(&self, sight: Sight<'_>) -> Option<Stand> {
+        let seen = sight.plainly(self.window.c).filter(|_| self.as_held)?;
+        let (by, home) = (self.query.definition.compared_by, self.zones.home);
+        let missed = seen.missed(by, home) <= self.window.c;
+        Some(Stand { fact: seen.fact(by, home), due: seen.due, waiting: false, missed })
+    }
+
+    fn of_history(&self, sight: Sight<'_>) -> Option<Stand> {
+        let (c, definition) = (self.window.c, self.query.definition);
+        let history = sight.history(definition, self.zones.asked, c)?;
+        let timeline = &history.timeline;
+        let current = timeline.current(c);
+        Some(Stand {
+            fact: Fact::of(&history, definition, self.zones, c),
+            due: current.map(|p| p.due),
+            waiting: timeline.is_waiting(c),
+            missed: current.is_some_and(|p| p.missed_by(c)),
+        })
+    }
+
+    /// When the current promise ends, by which the list is in order.
+    fn place(&self, stand: &Stand) -> Timestamp {
+        stand.due.map_or(Timestamp::MAX, |due| due.last_moment(self.zones.home))
+    }
+
+    /// Whether the list admits a dossier; what it owes is not asked here.
+    fn admits(&self, stand: &Stand) -> bool {
+        let Stand { fact, due, waiting, missed } = stand;
+        let (query, c) = (self.query, self.window.c);
+        let open = fact.ended > c;
+        let by_state = || {
+            query.state.is_none_or(|state| match state {
+                StateFilter::Open => open,
+                StateFilter::Waiting => *waiting,
+                StateFilter::Late => open && fact.is_overdue(c),
+                StateFilter::DueSoon => {
+                    let soon = |due: Due| due.last_moment(self.zones.home).since(c) <= query.due_within_ms;
+                    open && !waiting && due.is_some_and(soon) && !missed
+                }
+                StateFilter::ApologyPending | StateFilter::ApologyMissing => true,
+                StateFilter::Ended => !open,
+                StateFilter::Returned => fact.handed_over() <= c,
+            })
+        };
+        let by_outcome = || {
+            query.outcome.is_none_or(|outcome| {
+                judge(fact, query.definition, c).is_some_and(|(moment, verdict)| {
+                    self.window.holds(moment) && outcome.is_none_or(|o| o.admits(verdict))
+                })
+            })
+        };
+        fact.received <= c && by_state() && by_outcome()
+    }
+
+    /// Whether a dossier owes what the list asks for.
+    fn owes(&self, sight: Sight<'_>, timeline: &mut Timeline) -> bool {
+        let Some(asked) = &self.owed else { return true };
+        let mut owes = false;
+        asked.look(sight, timeline, |obligation| owes |= asked.admits(&obligation));
+        owes
+    }
+}
+
+impl ListQuery {
+    /// The period and the cut, and as of when it is asked.
+    fn window(&self, zone: &Zone) -> (Window, Timestamp) {
+        let as_of = self.as_of.as_of(zone);
+        (Window::new(self.from.map(|m| m.bound(zone)), self.to.map(|m| m.bound(zone)), as_of), as_of)
+    }
 }
 
 impl Views {
@@ -288,35 +431,74 @@ impl Views {
     #[must_use]
     pub fn list(&self, query: &ListQuery) -> Page {
         let zone = query.zone.unwrap_or(self.home);
-        let as_of = query.as_of.as_of(&zone);
-        let window = Window::new(query.from.map(|m| m.bound(&zone)), query.to.map(|m| m.bound(&zone)), as_of);
-        let c = window.c;
-        let zones = Zones { home: &self.home, asked: &zone };
-        let sieve = self.sieve(&query.filter, c);
-        let mut found: Vec<Found<'_>> = Vec::new();
-        for chunk in self.table.chunks() {
-            // Those in progress at the cut are few, and most of them lie in the newest chunks.
-            let in_progress = matches!(query.state, Some(s) if s.is_in_progress());
-            if !chunk.matters(if in_progress { Timestamp::MAX } else { Timestamp::MIN }, c) {
-                continue;
-            }
-            for sight in self.rows(chunk).filter(|sight| sieve.admits(chunk.kin[sight.slot])) {
-                if let Some(due) = Views::admitted(query, sight, zones, window) {
-                    let after = query.after.as_ref();
-                    if after.is_none_or(|(t, code)| due > *t || (due == *t && sight.code() > *code)) {
-                        found.push(Found { due, sight });
-                    }
+        let (window, as_of) = query.window(&zone);
+        let (listing, sieve) = (Listing::new(self, query, &zone, window), self.sieve(&query.filter, window.c));
+        let after = query.after.as_ref().map(|(due, code)| (*due, Code::clone(code), 0));
+        let chunks = self.table.chunks().filter(|chunk| listing.matters(chunk));
+        let chunks = chunks.map(|chunk| (Timestamp::MIN, &**chunk)).collect();
+        let (found, next) = page(chunks, query.page_size, after.as_ref(), |first, chunk| {
+            let mut timeline = tale::blank();
+            for sight in self.rows(chunk).filter(|sight| sieve.admits(sight.chunk.kin[sight.slot])) {
+                if !sight.is_received() || listing.ended_otherwise(sight) || !listing.owes(sight, &mut timeline) {
+                    continue;
+                }
+                let Some(stand) = listing.of_columns(sight).or_else(|| listing.of_history(sight)) else { continue };
+                let due = listing.place(&stand);
+                if first.may_hold(due) && listing.admits(&stand) {
+                    first.meet(sight.slot, due, 0, sight);
                 }
             }
+        });
+        self.list_page(&listing, found, next, as_of)
+    }
+
+    /// The same page, for which every row is judged by its whole history, and all are sorted: what the quick one is held
+    /// against.
+    #[must_use]
+    pub fn list_one_by_one(&self, query: &ListQuery) -> Page {
+        let zone = query.zone.unwrap_or(self.home);
+        let (window, as_of) = query.window(&zone);
+        let (listing, sieve) = (Listing::new(self, query, &zone, window), self.sieve(&query.filter, window.c));
+        let owes = |sight: Sight<'_>| {
+            query.state.and_then(StateFilter::owes).is_none_or(|wanted| {
+                let pinned = &sight.kin().pinned;
+                sight
+                    .by_date()
+                    .is_some_and(|t| obligations(&t, pinned, &self.home, window.c).any(|o| o.state == wanted))
+            })
+        };
+        let mut found: Vec<(Place, Sight<'_>)> = Vec::new();
+        for sight in self.table.chunks().flat_map(|chunk| self.rows(chunk)) {
+            if !sieve.admits(sight.chunk.kin[sight.slot]) {
+                continue;
+            }
+            let Some(stand) = listing.of_history(sight).filter(|stand| listing.admits(stand)) else { continue };
+            let (due, code) = (listing.place(&stand), sight.code());
+            let behind = query.after.as_ref().is_none_or(|(t, after)| (due, &code) > (*t, after));
+            if behind && owes(sight) {
+                found.push(((due, code, 0), sight));
+            }
         }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
         let more = found.len() > query.page_size;
-        let found = first_of(found, query.page_size);
-        let next = found.last().filter(|_| more).map(|(due, code, _)| (*due, Code::clone(code)));
+        found.truncate(query.page_size);
+        let next = found.last().filter(|_| more).map(|(place, _)| place.clone());
+        self.list_page(&listing, found, next, as_of)
+    }
+
+    fn list_page(
+        &self,
+        listing: &Listing<'_>,
+        found: Vec<(Place, Sight<'_>)>,
+        next: Option<Place>,
+        as_of: Timestamp,
+    ) -> Page {
+        let Listing { query, zones, window: Window { c, .. }, .. } = *listing;
         let items = found
             .into_iter()
-            .map(|(_, code, sight)| {
+            .map(|((_, code, _), sight)| {
                 let title = Title { code, keys: sight.keys(), flags: sight.flags() };
-                let history = sight.history(query.definition, &zone, c);
+                let history = sight.history(query.definition, zones.asked, c);
                 let (timeline, now) = match &history {
                     Some(history) => {
                         let fact = Fact::of(history, query.definition, zones, c);
@@ -329,74 +511,7 @@ impl Views {
                 Item { why, ..item(title, timeline, now, c) }
             })
             .collect();
+        let next = next.map(|(due, code, _)| (due, code));
         Page { items, next, position: self.position, as_of }
     }
-
-    /// Whether a list admits a row, and when its current promise ends then.
-    fn admitted(query: &ListQuery, sight: Sight<'_>, zones: Zones<'_>, window: Window) -> Option<Timestamp> {
-        let (c, definition) = (window.c, query.definition);
-        if !sight.is_received() {
-            return None;
-        }
-        let plain = sight.plainly(c).filter(|_| zones.asked == zones.home && definition.judged != Judged::Latest);
-        let (fact, due, waiting, missed) = match plain {
-            Some(seen) => {
-                if seen.received > c {
-                    return None;
-                }
-                let missed = seen.missed(definition.compared_by, zones.home) <= c;
-                (seen.fact(definition.compared_by, zones.home), seen.due, false, missed)
-            }
-            None => {
-                let history = sight.history(definition, zones.asked, c)?;
-                let timeline = &history.timeline;
-                if timeline.received > c {
-                    return None;
-                }
-                let current = timeline.current(c);
-                let missed = current.is_some_and(|p| p.missed_by(c));
-                let due = current.map(|p| p.due);
-                (Fact::of(&history, definition, zones, c), due, timeline.is_waiting(c), missed)
-            }
-        };
-        let open = fact.ended > c;
-        let obligation = |wanted: ObligationState| {
-            let pinned = &sight.kin().pinned;
-            sight.by_date().is_some_and(|t| obligations(&t, pinned, zones.home, c).any(|o| o.state == wanted))
-        };
-        let by_state = query.state.is_none_or(|state| match state {
-            StateFilter::Open => open,
-            StateFilter::Waiting => waiting,
-            StateFilter::Late => open && fact.is_overdue(c),
-            StateFilter::DueSoon => {
-                let soon = |due: Due| due.last_moment(zones.home).since(c) <= query.due_within_ms;
-                open && !waiting && due.is_some_and(soon) && !missed
-            }
-            StateFilter::ApologyPending => obligation(ObligationState::Pending),
-            StateFilter::ApologyMissing => obligation(ObligationState::Missing),
-            StateFilter::Ended => !open,
-            StateFilter::Returned => fact.handed_over() <= c,
-        });
-        let by_outcome = || {
-            query.outcome.is_none_or(|outcome| {
-                judge(&fact, definition, c)
-                    .is_some_and(|(moment, verdict)| window.holds(moment) && outcome.is_none_or(|o| o.admits(verdict)))
-            })
-        };
-        (by_state && by_outcome()).then(|| due.map_or(Timestamp::MAX, |due| due.last_moment(zones.home)))
-    }
-}
-
-/// The first of a list, by the last moment of the promise and then by code.
-fn first_of(mut found: Vec<Found<'_>>, size: usize) -> Vec<(Timestamp, Code, Sight<'_>)> {
-    // Codes are read only of those that can be among the first: a due is shared by many.
-    if size > 0 && found.len() > size {
-        let (_, last, _) = found.select_nth_unstable_by_key(size - 1, |f| f.due);
-        let last = last.due;
-        found.retain(|f| f.due <= last);
-    }
-    let mut first: Vec<_> = found.into_iter().map(|f| (f.due, f.sight.code(), f.sight)).collect();
-    first.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    first.truncate(size);
-    first
 }

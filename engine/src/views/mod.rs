@@ -14,6 +14,7 @@ mod line;
 mod list;
 mod margins;
 mod obligation;
+mod page;
 mod rates;
 mod register;
 mod remembered;

@@ -1,5 +1,14 @@
-//! The apology owed for a missed promise: definitions.md I.5.
+//! The apology owed for a missed promise, and the list of them: definitions.md I.5.
+//!
+//! What happens after a cut never changes a promise that was missed by it, nor until when a letter for it was in time. So
+//! what is owed at a cut is read from the whole history, as the columns or the tale have it; only what is foreseen is not.
 
+use super::brief::{Brief, STATES};
+use super::fact::NEVER;
+use super::line::{BRIEF, FOLDED, MISSED_BY_DATE, RECEIVED};
+use super::page::page;
+use super::table::Chunk;
+use super::tale;
 use super::{Filter, Moment, Sight, Views, Window};
 use crate::dossier::{Code, Due, Keys, Promise, Timeline};
 use crate::rules::{Pinned, RESOLVED};
@@ -119,18 +128,43 @@ pub fn obligations<'a>(
 ) -> impl Iterator<Item = Obligation> + 'a {
     (1..).zip(&by_date.promises).filter_map(move |(number, promise)| {
         let owed = owed_for(promise, pinned, home, c)?;
+        let deadline = pinned.letter_deadline(promise.due, promise.made, home);
         Some(Obligation {
-            promise: number,
-            due: promise.due,
+            letter_at: promise.letter.filter(|t| *t <= c),
+            answered_by: promise.answered_by.filter(|_| promise.letter.is_some_and(|t| t <= c)),
+            ..Obligation::unanswered(number, promise.due, deadline, owed)
+        })
+    })
+}
+
+impl Obligation {
+    fn unanswered(promise: u32, due: Due, deadline: Timestamp, owed: Owed) -> Obligation {
+        Obligation {
+            promise,
+            due,
             missed_at: Some(owed.missed_at),
-            deadline: pinned.letter_deadline(promise.due, promise.made, home),
+            deadline,
             decided_at: Some(owed.decided_at),
             state: owed.state,
             defective: owed.defective,
-            letter_at: promise.letter.filter(|t| *t <= c),
-            answered_by: promise.answered_by.filter(|_| promise.letter.is_some_and(|t| t <= c)),
-        })
-    })
+            letter_at: None,
+            answered_by: None,
+        }
+    }
+
+    fn forecast(promise: u32, due: Due, deadline: Timestamp) -> Obligation {
+        Obligation {
+            promise,
+            due,
+            missed_at: None,
+            deadline,
+            decided_at: None,
+            state: ObligationState::Forecast,
+            defective: false,
+            letter_at: None,
+            answered_by: None,
+        }
+    }
 }
 
 /// The obligation that a dossier is heading for at `c`: open, not waiting, its newest promise neither missed nor
@@ -143,17 +177,8 @@ pub(super) fn forecast(by_date: &Timeline, pinned: &Pinned, home: &Zone, c: Time
     if promise.missed_by(c) || promise.letter.is_some_and(|t| t <= c) {
         return None;
     }
-    Some(Obligation {
-        promise: u32::try_from(index + 1).unwrap_or(u32::MAX),
-        due: promise.due,
-        missed_at: None,
-        deadline: pinned.letter_deadline(promise.due, promise.made, home),
-        decided_at: None,
-        state: ObligationState::Forecast,
-        defective: false,
-        letter_at: None,
-        answered_by: None,
-    })
+    let deadline = pinned.letter_deadline(promise.due, promise.made, home);
+    Some(Obligation::forecast(u32::try_from(index + 1).unwrap_or(u32::MAX), promise.due, deadline))
 }
 
 /// Which obligations to list.
@@ -182,10 +207,10 @@ impl ObligationFilter {
         Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(f, _)| f)
     }
 
-    fn admits(self, obligation: &Obligation) -> bool {
+    fn admits(self, state: ObligationState, defective: bool) -> bool {
         match self {
-            ObligationFilter::State(state) => obligation.state == state,
-            ObligationFilter::Defective => obligation.defective,
+            ObligationFilter::State(wanted) => state == wanted,
+            ObligationFilter::Defective => defective,
         }
     }
 }
@@ -247,55 +272,200 @@ pub struct ObligationPage {
     pub as_of: Timestamp,
 }
 
+/// Which obligations are asked for, and what of the table need not be looked at for that.
+pub(super) struct Asked<'q> {
+    views: &'q Views,
+    state: Option<ObligationFilter>,
+    window: Window,
+    /// Whether there is a period: what is not decided lies in none.
+    bounded: bool,
+    after: Option<&'q ObligationCursor>,
+    /// The day of the cut, where days are dates.
+    cut: Option<u16>,
+    /// What is decided before that day lies before the period, or its deadline before the cursor.
+    earliest: u16,
+}
+
+impl<'q> Asked<'q> {
+    fn new(views: &'q Views, query: &'q ObligationQuery, window: Window) -> Asked<'q> {
+        let bounded = query.from.is_some() || query.to.is_some();
+        Asked { bounded, ..Asked::in_state(views, query.state, window, query.after.as_ref()) }
+    }
+
+    /// Those in a state at the cut, whatever the period.
+    pub(super) fn in_state(
+        views: &'q Views,
+        state: Option<ObligationFilter>,
+        window: Window,
+        after: Option<&'q ObligationCursor>,
+    ) -> Asked<'q> {
+        let day = |at| views.days.split(at).map(|(day, _)| day).filter(|_| views.days.are_dates());
+        let earliest = [Some(window.from), after.map(|(after, ..)| *after)].into_iter().flatten().filter_map(day).max();
+        let (cut, earliest) = (day(window.c), earliest.unwrap_or(0));
+        Asked { views, state, window, bounded: false, after, cut, earliest }
+    }
+
+    fn is_forecast(&self) -> bool {
+        self.state == Some(ObligationFilter::State(ObligationState::Forecast))
+    }
+
+    fn may_be(&self, state: ObligationState, defective: bool) -> bool {
+        self.state.is_none_or(|filter| filter.admits(state, defective))
+    }
+
+    pub(super) fn admits(&self, obligation: &Obligation) -> bool {
+        let in_period = match obligation.decided_at.filter(|a| *a <= self.window.c) {
+            Some(a) => self.window.holds(a),
+            None => !self.bounded,
+        };
+        in_period && self.may_be(obligation.state, obligation.defective)
+    }
+
+    /// The first deadline that a chunk may hold of what is asked; nothing if it holds none.
+    pub(super) fn first_in(&self, chunk: &Chunk) -> Option<Timestamp> {
+        let c = self.window.c;
+        // Only what is in progress at the cut goes on being counted after it.
+        let goes_on = || !self.bounded && chunk.matters(Timestamp::MAX, c);
+        if self.is_forecast() {
+            return goes_on().then_some(Timestamp::MIN);
+        }
+        let (first, last) = chunk.letters()?;
+        // Decided is what is owed after its deadline; pending until then.
+        let decided = STATES.iter().any(|(state, defective)| self.may_be(*state, *defective));
+        let decided = decided && first < c && chunk.matters(self.window.from, c);
+        let pending = || self.may_be(ObligationState::Pending, false) && last >= c && goes_on();
+        let reached = self.after.is_none_or(|(after, ..)| last >= *after);
+        (reached && (decided || pending())).then_some(first)
+    }
+
+    /// Hands what a row owes or foresees to `each`, but for some that is not asked; `timeline` is room to read a tale into.
+    pub(super) fn look(&self, sight: Sight<'_>, timeline: &mut Timeline, each: impl FnMut(Obligation)) {
+        let (chunk, slot) = (sight.chunk, sight.slot);
+        let (home, pinned, c) = (&self.views.home, &sight.kin().pinned, self.window.c);
+        let bits = chunk.bits[slot];
+        if self.is_forecast() {
+            self.foreseen(sight).into_iter().for_each(each);
+        } else if bits & (RECEIVED | FOLDED) == RECEIVED {
+            self.owed_by_columns(sight).into_iter().for_each(each);
+        } else if bits & RECEIVED != 0
+            && (bits & BRIEF == 0 || self.may_owe(&Brief::read(chunk, slot)))
+            && chunk.tale(slot).is_some_and(|tale| tale.folded_by(false, timeline))
+        {
+            obligations(timeline, pinned, home, c).for_each(each);
+        }
+    }
+
+    /// What a plain line owes: for one promise, and no letter was sent.
+    fn owed_by_columns(&self, sight: Sight<'_>) -> Option<Obligation> {
+        let (chunk, slot) = (sight.chunk, sight.slot);
+        if chunk.bits[slot] & MISSED_BY_DATE == 0 || self.cut.is_some_and(|cut| chunk.due_day[slot] >= cut) {
+            return None;
+        }
+        if !self.may_be(ObligationState::Pending, false) && !self.may_be(ObligationState::Missing, false) {
+            return None;
+        }
+        let (home, seen) = (&self.views.home, sight.seen());
+        let deadline = seen.letter_by(&sight.kin().pinned, home)?;
+        let missed = seen.missed(RESOLVED.compared_by, home);
+        let owed = owed(missed, deadline, NEVER, NEVER, self.window.c)?;
+        Some(Obligation::unanswered(1, seen.due?, deadline, owed))
+    }
+
+    /// Whether a brief line may owe what is asked.
+    fn may_owe(&self, brief: &Brief) -> bool {
+        // Before that day something may be pending, or letters may not have been sent yet.
+        let Some(cut) = self.cut.filter(|cut| *cut >= brief.since) else { return true };
+        let asked = |(day, state): (u16, usize)| {
+            let (state, defective) = STATES[state];
+            (self.earliest..=cut).contains(&day) && self.may_be(state, defective)
+        };
+        brief.owed().any(asked)
+    }
+
+    /// What a row foresees. Promises are those of the cut, not as a later wait has moved them.
+    fn foreseen(&self, sight: Sight<'_>) -> Option<Obligation> {
+        // A line whose columns hold no end has none there, and is looked at.
+        if self.cut.is_some_and(|cut| sight.chunk.ended_day[sight.slot] < cut) {
+            return None;
+        }
+        let (home, pinned, c) = (&self.views.home, &sight.kin().pinned, self.window.c);
+        let Some(seen) = sight.plainly(c) else {
+            let history = sight.history(RESOLVED, home, c)?;
+            return forecast(&history.timeline, pinned, home, c);
+        };
+        let foreseen = seen.received <= c && seen.ended > c && seen.missed(RESOLVED.compared_by, home) > c;
+        let deadline = seen.letter_by(pinned, home).filter(|_| foreseen)?;
+        Some(Obligation::forecast(1, seen.due?, deadline))
+    }
+}
+
+impl ObligationQuery {
+    /// The period and the cut, and as of when it is asked.
+    fn window(&self, home: Zone) -> (Window, Timestamp) {
+        let zone = self.zone.unwrap_or(home);
+        let as_of = self.as_of.as_of(&zone);
+        (Window::new(self.from.map(|m| m.bound(&zone)), self.to.map(|m| m.bound(&zone)), as_of), as_of)
+    }
+}
+
 impl Views {
     /// Lists obligations and forecasts.
     #[must_use]
     pub fn obligations(&self, query: &ObligationQuery) -> ObligationPage {
-        let zone = query.zone.unwrap_or(self.home);
-        let as_of = query.as_of.as_of(&zone);
-        let window = Window::new(query.from.map(|m| m.bound(&zone)), query.to.map(|m| m.bound(&zone)), as_of);
-        let c = window.c;
-        let wants_forecast = query.state == Some(ObligationFilter::State(ObligationState::Forecast));
-        let bounded = query.from.is_some() || query.to.is_some();
-        let mut found: Vec<(ObligationCursor, Sight<'_>, Obligation)> = Vec::new();
-        let sieve = self.sieve(&query.filter, c);
-        let home = &self.home;
-        for chunk in self.table.chunks().filter(|chunk| chunk.matters(Timestamp::MIN, c)) {
-            for sight in self.rows(chunk).filter(|sight| sieve.admits(chunk.kin[sight.slot])) {
-                // Of most dossiers the columns say that nothing is owed, and nothing foreseen.
-                let nothing = sight.plainly(c).is_some_and(|seen| {
-                    if wants_forecast { seen.ended <= c } else { seen.missed(RESOLVED.compared_by, home) > c }
+        let (window, as_of) = query.window(self.home);
+        let (asked, sieve) = (Asked::new(self, query, window), self.sieve(&query.filter, window.c));
+        let chunks = self.table.chunks().filter_map(|chunk| Some((asked.first_in(chunk)?, &**chunk))).collect();
+        let (found, next) = page(chunks, query.page_size, query.after.as_ref(), |first, chunk| {
+            let mut timeline = tale::blank();
+            for sight in self.rows(chunk).filter(|sight| sieve.admits(sight.chunk.kin[sight.slot])) {
+                asked.look(sight, &mut timeline, |obligation| {
+                    if asked.admits(&obligation) {
+                        first.meet(sight.slot, obligation.deadline, obligation.promise, (sight, obligation));
+                    }
                 });
-                if nothing {
-                    continue;
-                }
-                let Some(history) = sight.history(RESOLVED, home, c) else { continue };
-                let (by_date, pinned) = (&history.timeline, &sight.kin().pinned);
-                let owed = obligations(by_date, pinned, home, c).filter(|_| !wants_forecast);
-                let foreseen = forecast(by_date, pinned, home, c).filter(|_| wants_forecast);
-                for obligation in owed.chain(foreseen) {
-                    let decided = obligation.decided_at.filter(|a| *a <= c);
-                    let in_period = match decided {
-                        Some(a) => window.holds(a),
-                        None => !bounded,
-                    };
-                    if !in_period || !query.state.is_none_or(|f| f.admits(&obligation)) {
-                        continue;
-                    }
-                    let cursor = (obligation.deadline, sight.code(), obligation.promise);
-                    if query.after.as_ref().is_none_or(|after| cursor > *after) {
-                        found.push((cursor, sight, obligation));
-                    }
+            }
+        });
+        self.obligation_page(found, next, window.c, as_of)
+    }
+
+    /// The same page, for which every row is judged by its whole history, and all are sorted: what the quick one is held
+    /// against.
+    #[must_use]
+    pub fn obligations_one_by_one(&self, query: &ObligationQuery) -> ObligationPage {
+        let (window, as_of) = query.window(self.home);
+        let (asked, sieve) = (Asked::new(self, query, window), self.sieve(&query.filter, window.c));
+        let (home, c) = (&self.home, window.c);
+        let mut found: Vec<(ObligationCursor, (Sight<'_>, Obligation))> = Vec::new();
+        for sight in self.table.chunks().flat_map(|chunk| self.rows(chunk)) {
+            let admitted = sieve.admits(sight.chunk.kin[sight.slot]);
+            let Some(history) = sight.history(RESOLVED, home, c).filter(|_| admitted) else { continue };
+            let (by_date, pinned) = (&history.timeline, &sight.kin().pinned);
+            let owed = obligations(by_date, pinned, home, c).filter(|_| !asked.is_forecast());
+            let foreseen = forecast(by_date, pinned, home, c).filter(|_| asked.is_forecast());
+            for obligation in owed.chain(foreseen).filter(|obligation| asked.admits(obligation)) {
+                let cursor = (obligation.deadline, sight.code(), obligation.promise);
+                if query.after.as_ref().is_none_or(|after| cursor > *after) {
+                    found.push((cursor, (sight, obligation)));
                 }
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let more = found.len() > query.page_size;
         found.truncate(query.page_size);
-        let next = found.last().filter(|_| more).map(|(cursor, ..)| cursor.clone());
+        let next = found.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
+        self.obligation_page(found, next, c, as_of)
+    }
+
+    fn obligation_page(
+        &self,
+        found: Vec<(ObligationCursor, (Sight<'_>, Obligation))>,
+        next: Option<ObligationCursor>,
+        c: Timestamp,
+        as_of: Timestamp,
+    ) -> ObligationPage {
         let items = found
             .into_iter()
-            .map(|((_, dossier, _), sight, obligation)| ObligationItem {
+            .map(|((_, dossier, _), (sight, obligation))| ObligationItem {
                 dossier,
                 keys: sight.keys(),
                 obligation,

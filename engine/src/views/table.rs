@@ -98,6 +98,8 @@ pub(super) struct Span {
     pub(super) last: Timestamp,
     /// Whether it is in progress.
     pub(super) open: bool,
+    /// The first and the last deadline of a letter that is owed, or will be if nothing happens.
+    pub(super) letters: Option<(Timestamp, Timestamp)>,
 }
 
 /// Where a tale lies among those of its chunk.
@@ -144,6 +146,8 @@ pub(super) struct Chunk {
     /// The first moment of any row, and the last of those that are not in progress.
     first: Timestamp,
     last: Timestamp,
+    /// The first and the last deadline of a letter that any row owed or was about to owe.
+    letters: Option<(Timestamp, Timestamp)>,
     /// How many are in progress.
     open: usize,
     /// Which are.
@@ -173,6 +177,7 @@ impl Chunk {
             codes: Codes::Plain(Vec::new()),
             first: Timestamp::MAX,
             last: Timestamp::MIN,
+            letters: None,
             open: 0,
             is_open: [0; CHUNK / 64],
         }
@@ -226,6 +231,11 @@ impl Chunk {
         (self.open == 0 && self.last < from && self.last <= c).then(|| Stays::from(self.last))
     }
 
+    /// Between which deadlines all letters lie that any row owes.
+    pub(super) fn letters(&self) -> Option<(Timestamp, Timestamp)> {
+        self.letters
+    }
+
     pub(super) fn tale(&self, slot: usize) -> Option<Tale<'_>> {
         let at = self.places.binary_search_by_key(&slot, |place| usize::from(place.slot)).ok()?;
         let Place { start, length, .. } = self.places[at];
@@ -250,6 +260,9 @@ impl Chunk {
         self.is_open[word] = if span.open { self.is_open[word] | bit } else { self.is_open[word] & !bit };
         self.first = self.first.min(span.first);
         self.last = self.last.max(span.last);
+        if let Some((first, last)) = span.letters {
+            self.letters = self.letters.map_or(span.letters, |(f, l)| Some((f.min(first), l.max(last))));
+        }
         self.put_tale(slot, tale);
     }
 
@@ -474,6 +487,10 @@ impl Chunk {
         }
         bytes.number(self.first.0.cast_unsigned());
         bytes.number(self.last.0.cast_unsigned());
+        // None at all begin after they end.
+        let (first, last) = self.letters.unwrap_or((Timestamp::MAX, Timestamp::MIN));
+        bytes.number(first.0.cast_unsigned());
+        bytes.number(last.0.cast_unsigned());
         bytes.column(self.is_open.iter().map(|v| v.to_le_bytes()));
     }
 
@@ -527,6 +544,8 @@ impl Chunk {
         };
         chunk.first = Timestamp(stored.number()?.cast_signed());
         chunk.last = Timestamp(stored.number()?.cast_signed());
+        let letters = (Timestamp(stored.number()?.cast_signed()), Timestamp(stored.number()?.cast_signed()));
+        chunk.letters = Some(letters).filter(|(first, last)| first <= last);
         stored.column(CHUNK / 64, |word, v| chunk.is_open[word] = u64::from_le_bytes(v))?;
         chunk.open = chunk.is_open.iter().map(|word| word.count_ones() as usize).sum();
         Some(chunk)
@@ -683,7 +702,7 @@ mod tests {
         for n in 0..CHUNK as u32 + 1 {
             let row = table.push(&Code::from(format!("H44-{n:04}")));
             let open = n % 3 == 0;
-            let span = Span { first: Timestamp(0), last: Timestamp(1), open };
+            let span = Span { first: Timestamp(0), last: Timestamp(1), open, letters: None };
             table.set(row, &cells(u16::from(n % 3 == 1)), span, &tale);
         }
         let before = table.clone();
