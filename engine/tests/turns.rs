@@ -83,7 +83,7 @@ impl EventLog for Home {
 }
 
 fn batch(n: u64, dossier: &str) -> Batch {
-    let event = if n % 2 == 0 { received(None) } else { processed() };
+    let event = if n.is_multiple_of(2) { received(None) } else { processed() };
     Batch { commands: vec![command(n, dossier, at(NOW), event)], mode: Mode::Each }
 }
 
@@ -111,7 +111,7 @@ fn work(engine: &Engine, thread: u64, most: u64) -> Vec<(String, Receipt)> {
     for n in 0..most.saturating_mul(2) {
         let dossier = format!("D{thread}-{}", n / 2);
         let sent = batch(thread << 32 | n, &dossier);
-        let answer = if n % 3 == 0 {
+        let answer = if n.is_multiple_of(3) {
             let (answer, wait) = channel();
             let queued = engine.submit(sent, move |result| answer.send(result).unwrap());
             queued.and_then(|()| wait.recv().unwrap_or_else(|_| Err(Refused::Unavailable("stopped".to_owned()))))
