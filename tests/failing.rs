@@ -238,3 +238,35 @@ async fn a_caller_waits_for_a_stalled_disk_until_its_deadline() {
     assert_eq!((receipt.position, receipt.dossier_version, served.received().await), (1, 1, 2));
     assert!(receipt.duplicate, "the first was recorded when the disk was back");
 }
+
+/// Whatever thread of the server waits for the disk, others serve: on a connection that is there and on a new one. The
+/// server has a runtime of its own, so that nothing of the test wakes its threads.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_served_while_the_disk_stalls_with_a_desk() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let served = runtime.spawn(Served::start()).await.unwrap();
+    let asking = Source::connect(&served.url).await.unwrap();
+    let recording = Source::connect(&served.url).await.unwrap();
+    let question = || pb::GetRatesRequest { definition: "resolved".into(), ..Default::default() };
+    let patience = Duration::from_secs(5);
+    for n in 0..20_u64 {
+        // From a desk that is alone, which records on the thread that serves it.
+        recording.record(request(received(&format!("A{n}")))).await.unwrap();
+        served.home.set_gate(false);
+        let stalled = tokio::spawn({
+            let recording = recording.clone();
+            async move { recording.record(request(received(&format!("B{n}")))).await }
+        });
+        tokio::time::sleep(Duration::from_millis(n)).await;
+        for source in [&asking, &recording, &Source::connect(&served.url).await.unwrap()] {
+            let answer = tokio::time::timeout(patience, source.get_rates(question())).await;
+            let answer = answer.unwrap_or_else(|_| panic!("no answer while the disk stalls, round {n}")).unwrap();
+            assert_eq!(answer.total.unwrap().received, 2 * n + 1);
+        }
+        assert!(!stalled.is_finished());
+        served.home.set_gate(true);
+        stalled.await.unwrap().unwrap();
+    }
+    drop(served);
+    runtime.shutdown_background();
+}

@@ -1,7 +1,56 @@
 //! The moments at which calls are due, fixed beforehand: whoever waits for a slow answer does not wait less often for
 //! it.
 
+use std::collections::BTreeMap;
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How long the thread sleeps that wakes those whose moment has come. The timers of tokio know whole milliseconds only,
+/// so what was measured with them was mostly their lateness; a thread that wakes for each call would take the server's
+/// time.
+const BEAT: Duration = Duration::from_micros(200);
+
+/// Who waits, by the moment and the order in which they came.
+#[derive(Default)]
+struct Waiting {
+    by_moment: BTreeMap<(Instant, u64), oneshot::Sender<()>>,
+    came: u64,
+}
+
+static WAITING: LazyLock<(Mutex<Waiting>, Condvar)> = LazyLock::new(|| {
+    std::thread::spawn(beat);
+    Default::default()
+});
+
+fn beat() {
+    let (waiting, changed) = &*WAITING;
+    loop {
+        let held = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = changed.wait_while(held, |w| w.by_moment.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        let later = held.by_moment.split_off(&(Instant::now(), 0));
+        let due = std::mem::replace(&mut held.by_moment, later);
+        drop(held);
+        for (_, waiter) in due {
+            // Whoever waited may have been given up.
+            let _ = waiter.send(());
+        }
+        std::thread::sleep(BEAT);
+    }
+}
+
+/// Has the thread send when the moment has come, up to a beat later.
+fn wake_at(moment: Instant) -> oneshot::Receiver<()> {
+    let (waker, woken) = oneshot::channel();
+    let (waiting, changed) = &*WAITING;
+    let mut held = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    held.came += 1;
+    let place = (moment, held.came);
+    held.by_moment.insert(place, waker);
+    drop(held);
+    changed.notify_one();
+    woken
+}
 
 /// The moments at which the calls of one of several workers are due; together they make an even rate.
 #[derive(Clone, Debug)]
@@ -25,7 +74,8 @@ impl Pace {
         let due = self.next;
         self.next += self.every;
         if due > Instant::now() {
-            tokio::time::sleep_until(due.into()).await;
+            // The thread never ends, and sends before it lets go of the other end.
+            let _ = wake_at(due).await;
         }
         due
     }
@@ -92,6 +142,25 @@ mod tests {
         due.sort();
         let expected: Vec<Duration> = (0..12).map(|n| Duration::from_millis(10 * n)).collect();
         assert_eq!(due, expected);
+    }
+
+    #[test]
+    fn nobody_is_woken_before_the_moment_or_forgotten() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let started = Instant::now();
+        // Not in the order of their moments, and two at the same.
+        let waits = [30, 10, 20, 10].map(|ms| started + Duration::from_millis(ms));
+        let woken = runtime.block_on(async {
+            let all = waits.map(|moment| async move {
+                wake_at(moment).await.expect("woken");
+                (moment, Instant::now())
+            });
+            let [a, b, c, d] = all;
+            tokio::join!(a, b, c, d)
+        });
+        for (moment, at) in [woken.0, woken.1, woken.2, woken.3] {
+            assert!(at >= moment);
+        }
     }
 
     #[test]

@@ -21,6 +21,6 @@ pub mod views;
 pub use clock::{Clock, SystemClock};
 pub use engine::{
     BATCH_EVENTS, Batch, Detail, Engine, Health, MarginsState, Mode, OpenError, Options, PromiseDetail, Published,
-    Purpose, Receipt, Refused, ReplayFilter, RuleSet,
+    Purpose, Receipt, Refused, ReplayFilter, RuleSet, Turn,
 };
 pub use verify::{Verified, verify};

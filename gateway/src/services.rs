@@ -7,7 +7,7 @@ use crate::pb::desk_service_server::DeskService;
 use crate::pb::supervisor_service_server::SupervisorService;
 use crate::streams::{self, Cache, Recorded, Replayed, Watched};
 use crate::{pb, status, wire};
-use dunghen_engine::dossier::{Code, EventType, Rejection, Violation, ViolationKind};
+use dunghen_engine::dossier::{Code, Command, EventType, Rejection, Violation, ViolationKind};
 use dunghen_engine::rules::{DEFINITIONS, Definition, RuleKind};
 use dunghen_engine::time::{Timestamp, Zone};
 use dunghen_engine::views::{
@@ -38,6 +38,8 @@ pub struct Services {
     position: watch::Receiver<u64>,
     rates: Arc<Cache<pb::GetRatesResponse>>,
     lists: Arc<Cache<pb::ListDossiersResponse>>,
+    /// Whether a call may record on the thread that serves it.
+    takes_turns: bool,
 }
 
 /// Runs a question where it may take its time.
@@ -53,7 +55,8 @@ impl Services {
         engine.listen(move |position| {
             sender.send_replace(position);
         });
-        Services { engine, position, rates: Arc::default(), lists: Arc::default() }
+        let takes_turns = others_serve_meanwhile(&engine);
+        Services { engine, position, rates: Arc::default(), lists: Arc::default(), takes_turns }
     }
 
     /// The engine.
@@ -99,6 +102,20 @@ impl Services {
         Ok(async move { wait.await.unwrap_or_else(|_| Err(gone())) })
     }
 
+    /// Records a single event: on this thread if nobody else records, which spares two changes of threads, or by the
+    /// queue.
+    async fn record_one(&self, command: Command) -> Result<Results, Status> {
+        let batch = Batch { commands: vec![command], mode: Mode::Each };
+        if self.takes_turns && self.engine.turn().is_some() {
+            // What was to run next on this thread goes first, or to another: it must not wait for the disk.
+            tokio::task::yield_now().await;
+            if let Some(turn) = self.engine.turn() {
+                return turn.record(&batch).map_err(|refused| status::of_refused(&refused, &self.zone()));
+            }
+        }
+        self.submit(batch).await
+    }
+
     async fn submit(&self, batch: Batch) -> Result<Results, Status> {
         let result = match self.queue(batch) {
             Ok(answer) => answer.await,
@@ -128,6 +145,19 @@ impl Services {
     fn as_of(&self, point: Option<pb::TimePoint>) -> Result<Moment, Status> {
         Ok(moment("as_of", point)?.unwrap_or(Moment::Instant(self.engine.now())))
     }
+}
+
+/// Sees to it that connections are served while a disk stalls with one thread of the runtime; `false` if it has no
+/// other.
+fn others_serve_meanwhile(engine: &Engine) -> bool {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+    let several = runtime.metrics().num_workers() > 1;
+    if several {
+        // The thread that waits for the disk may be the one that looked at the connections. A task from outside wakes
+        // another, which then does.
+        engine.stand_by(move || drop(runtime.spawn(async {})));
+    }
+    several
 }
 
 /// The value of a `grpc-timeout` header: digits and a unit.
@@ -200,7 +230,7 @@ impl DeskService for Services {
         let request = request.into_inner();
         let refused = |rejection: Rejection| status::of_rejection(&rejection, &self.zone());
         let command = wire::command(request.event, request.expected_version, false).map_err(refused)?;
-        let results = self.submit(Batch { commands: vec![command], mode: Mode::Each }).await?;
+        let results = self.record_one(command).await?;
         let result = results.into_iter().next().ok_or_else(|| status::internal("no result for an event"))?;
         let receipt = result.map_err(refused)?;
         Ok(Response::new(pb::RecordResponse { receipt: Some(wire::receipt(&receipt)) }))

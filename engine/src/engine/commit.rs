@@ -1,6 +1,6 @@
 //! What happens to a group once it is decided: it is made durable, its rows are published, and then it is answered.
 //!
-//! A thread of its own does it, so that the writer decides the next group meanwhile. Groups are taken in the order in which
+//! A large group goes to a thread of its own, so that the next is decided meanwhile. Groups are taken in the order in which
 //! they were decided; after a failure none is taken any more, since whether the failed one is on disk is unknown.
 
 use super::snapshot::{Keeper, Mark};
@@ -25,6 +25,13 @@ pub(super) struct Staged {
     pub(super) rules: Option<Arc<Rulebook>>,
     /// Who waits, and how many places they take in the queue.
     pub(super) decided: Vec<(usize, Decided)>,
+}
+
+impl Staged {
+    /// Whether there is anything to be made durable, shown or answered.
+    pub(super) fn is_something(&self) -> bool {
+        !self.records.is_empty() || !self.decided.is_empty() || !self.rows.is_empty()
+    }
 }
 
 /// Makes groups durable, one after the other.
@@ -52,7 +59,10 @@ impl Committer {
     }
 
     /// Commits a group and answers everyone in it.
-    pub(super) fn commit(&mut self, shared: &Shared, staged: Staged) {
+    ///
+    /// # Errors
+    /// Why it is not durable.
+    pub(super) fn commit(&mut self, shared: &Shared, staged: Staged) -> Result<(), String> {
         let Staged { records, recorded_at, rows, rules, decided } = staged;
         if self.failed.is_none() && !records.is_empty() {
             self.recorded_at = recorded_at;
@@ -62,6 +72,7 @@ impl Committer {
             shared.queued.fetch_sub(size, Ordering::AcqRel);
             decided.answer(self.failed.as_deref());
         }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
     fn append(

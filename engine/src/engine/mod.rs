@@ -1,8 +1,8 @@
-//! The engine as a whole: one writer thread, any number of readers, start-up and stop.
+//! The engine as a whole: one writer, any number of readers, start-up and stop.
 //!
 //! The only room that starts a thread. Commands enter by a bounded queue; the writer takes all that waits, decides it,
 //! appends it as one durable group, folds it into the views and only then answers. So whoever holds a receipt sees its
-//! effect in every later query.
+//! effect in every later query. A caller who is alone may be the writer for a moment ([`Turn`]).
 
 mod codes;
 mod commit;
@@ -13,6 +13,7 @@ mod remembered;
 mod resume;
 mod snapshot;
 mod targets;
+mod turns;
 mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
@@ -38,6 +39,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
+pub use turns::Turn;
+use turns::Turns;
 use uuid::Uuid;
 use writer::{Job, Replay, Work, Writer};
 
@@ -303,6 +306,8 @@ pub(crate) struct Shared {
     /// Figures counted beforehand.
     margins: Beside,
     listeners: RwLock<Vec<Listener>>,
+    /// Told from time to time while a turn lasts.
+    bystanders: RwLock<Vec<Box<dyn Fn() + Send + Sync>>>,
     health: Mutex<Health>,
 }
 
@@ -314,6 +319,13 @@ impl Shared {
     pub(crate) fn announce(&self, position: u64) {
         for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
             listener(position);
+        }
+    }
+
+    /// Tells the bystanders that a turn lasts.
+    pub(crate) fn tell_bystanders(&self) {
+        for bystander in self.bystanders.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            bystander();
         }
     }
 
@@ -386,10 +398,21 @@ struct Threads {
     margins: Option<JoinHandle<()>>,
 }
 
+/// # Errors
+/// [`Refused::TooLarge`].
+fn fits(batch: &Batch) -> Result<(), Refused> {
+    match batch.commands.len() {
+        size if size > BATCH_EVENTS => Err(Refused::TooLarge { size, limit: BATCH_EVENTS }),
+        _ => Ok(()),
+    }
+}
+
 /// An open data directory: takes events, answers questions.
 pub struct Engine {
     shared: Arc<Shared>,
     jobs: Mutex<Option<Sender<Job>>>,
+    /// Nothing if only questions are asked.
+    turns: Option<Arc<Turns>>,
     threads: Mutex<Threads>,
     margins_from: usize,
     resumed_from: u64,
@@ -470,6 +493,7 @@ impl Engine {
             closing: AtomicBool::new(false),
             margins: Beside::default(),
             listeners: RwLock::new(Vec::new()),
+            bystanders: RwLock::new(Vec::new()),
             health: Mutex::new(Health::Serving),
         });
         let (mut replay, mut decoder) = (Replay::into(register), Decoder::new());
@@ -496,7 +520,7 @@ impl Engine {
         if options.purpose == Purpose::Write && behind && !options.accept_clock {
             return Err(OpenError::ClockBehind { now, recorded });
         }
-        let (mut jobs, mut thread) = (None, None);
+        let (mut jobs, mut thread, mut turns) = (None, None, None);
         if options.purpose == Purpose::Write {
             let (sender, receiver): (Sender<Job>, Receiver<Job>) = channel();
             let keeper = match snapshots {
@@ -507,10 +531,11 @@ impl Engine {
                 }
                 None => None,
             };
+            let recording = Arc::new(Turns::new(writer, guard, Committer::new(register, keeper, recorded)));
+            turns = Some(Arc::clone(&recording));
             let shared = Arc::clone(&shared);
             let run = move || {
-                let committer = Committer::new(register, keeper, recorded);
-                let run = || writer::run(writer, &shared, committer, guard, &receiver);
+                let run = || turns::run(&recording, &shared, &receiver);
                 let ran = catch_unwind(AssertUnwindSafe(run));
                 if ran.is_err() {
                     shared.set_health(Health::NotServing("the writer stopped with a defect; restart".to_owned()));
@@ -529,10 +554,11 @@ impl Engine {
         let margins = Some(margins::keep(Arc::clone(&shared)).map_err(OpenError::Thread)?);
         let threads = Mutex::new(Threads { writer: thread, checking, margins });
         let resumed_from = unchecked.map_or(0, |mark| mark.position);
-        Ok(Engine { shared, jobs: Mutex::new(jobs), threads, margins_from, resumed_from, _directory: directory })
+        let jobs = Mutex::new(jobs);
+        Ok(Engine { shared, jobs, turns, threads, margins_from, resumed_from, _directory: directory })
     }
 
-    /// Queues a batch; `reply` is called once, from the writer's thread, after durability or on refusal.
+    /// Queues a batch; `reply` is called once, from a thread of the engine, after durability or on refusal.
     ///
     /// # Errors
     /// [`Refused`] at once if the batch is not taken; `reply` is then not called.
@@ -541,10 +567,8 @@ impl Engine {
         batch: Batch,
         reply: impl FnOnce(Result<Vec<Result<Receipt, Rejection>>, Refused>) + Send + 'static,
     ) -> Result<(), Refused> {
+        fits(&batch)?;
         let size = batch.commands.len();
-        if size > BATCH_EVENTS {
-            return Err(Refused::TooLarge { size, limit: BATCH_EVENTS });
-        }
         if let Health::NotServing(why) = &*self.shared.health() {
             return Err(Refused::Unavailable(why.clone()));
         }
@@ -563,11 +587,21 @@ impl Engine {
         Ok(())
     }
 
+    /// The turn to record on this thread, if nobody else records or waits to. It takes as long as the disk does, which
+    /// may stall: whoever is needed elsewhere meanwhile uses [`Engine::submit`], or sees to it by [`Engine::stand_by`].
+    #[must_use]
+    pub fn turn(&self) -> Option<Turn<'_>> {
+        self.turns.as_ref()?.take(&self.shared)
+    }
+
     /// Records a batch and waits for the answer.
     ///
     /// # Errors
     /// [`Refused`] if there is no answer to the events.
     pub fn record(&self, batch: Batch) -> Result<Vec<Result<Receipt, Rejection>>, Refused> {
+        if let Some(turn) = self.turn() {
+            return turn.record(&batch);
+        }
         let (answer, wait) = channel();
         self.submit(batch, move |result| {
             // The receiver waits below for as long as this call lives.
@@ -647,9 +681,16 @@ impl Engine {
         self.shared.position()
     }
 
-    /// Calls `listener` with the position after each group from now on, from the writer's thread: it must be quick.
+    /// Calls `listener` with the position after each group from now on, from the thread that made it durable: it must
+    /// be quick.
     pub fn listen(&self, listener: impl Fn(u64) + Send + Sync + 'static) {
         self.shared.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
+    /// Calls `bystander` every few hundredths of a second while a turn lasts longer than that (the first time it may
+    /// take a fifth of a second), from a thread of the engine: it must be quick.
+    pub fn stand_by(&self, bystander: impl Fn() + Send + Sync + 'static) {
+        self.shared.bystanders.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(bystander));
     }
 
     /// Lists obligations and forecasts, with the reasons of their letters.

@@ -1,13 +1,12 @@
-//! The one writer: decides, folds, and hands what it decided on to be made durable ([`super::commit`]). Also the alarm
-//! clock that writes `Late`.
+//! The one writer: decides and folds. Also the alarm clock that writes `Late`. Who holds it, and when, is not its business
+//! ([`super::turns`]), nor how what it decided becomes durable ([`super::commit`]).
 //!
 //! An event changes the write model before it is durable, which is safe because nobody but the writer sees it, and because
 //! an append that fails poisons the writer: it answers nothing more until the log is opened anew.
 
-use super::commit::{Committer, Staged, poison};
+use super::commit::Staged;
 use super::dossiers::{Dossiers, Remembered, Source};
 use super::{Batch, Mode, Published, Receipt, Refused, Shared};
-use crate::clock::Guard;
 use crate::dossier::{Code, Command, Decision, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue};
 use crate::log::{Log, LogError, Records};
 use crate::record::{Logged, Record, RecordRef, RuleRecord};
@@ -15,23 +14,14 @@ use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
 use crate::views::{Row, Rows, Standing, Views};
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many events the writer takes into one group, batches whole.
-const GROUP_EVENTS: usize = 4096;
 /// How many `Late` one group may hold, so that a morning after a long downtime does not hold up the desks.
 const GROUP_LATES: usize = 1024;
-/// How many events may wait that are not worth deciding while a group becomes durable.
-const FEW: usize = 256;
-/// How long the writer sleeps at most before it looks at the clock: `Late` is to be written within a second.
-const NAP: Duration = Duration::from_millis(200);
 
 /// A result for each event of a batch.
-type Results = Vec<Result<Receipt, Rejection>>;
+pub(super) type Results = Vec<Result<Receipt, Rejection>>;
 
 /// The same, or why there is none.
 pub(super) type Answer = Result<Results, Refused>;
@@ -299,7 +289,7 @@ impl Writer {
 
     /// Forgets the codes of rows that the views have by now, and dossiers that were not touched for long: those of which all
     /// stands before `position` can be found again.
-    fn forget(&mut self, known: usize, position: u64) {
+    pub(super) fn forget(&mut self, known: usize, position: u64) {
         while self.rows as usize - self.newest.len() < known && self.newest.pop_front().is_some() {}
         self.dossiers.age(self.next, position);
     }
@@ -500,14 +490,40 @@ impl Writer {
     }
 
     /// Milliseconds until the next alarm, by the engine's clock.
-    fn until_alarm(&self, now: Timestamp) -> Option<i64> {
+    pub(super) fn until_alarm(&self, now: Timestamp) -> Option<i64> {
         self.alarms.first().map(|(t, _)| t.since(now).max(0))
     }
 
+    fn begin(&self, shared: &Shared) -> Group {
+        Group::new(shared.clock.now().max(self.last_recorded), self.next)
+    }
+
+    /// What the group has come to, `Late` included.
+    fn end(&mut self, mut group: Group, shared: &Shared) -> Result<Staged, LogError> {
+        self.fold(&mut group);
+        self.ring(&mut group, shared)?;
+        self.next = group.position();
+        if !group.records.is_empty() {
+            self.last_recorded = group.now;
+        }
+        let rules = group.rules.then(|| self.rules());
+        Ok(Staged { records: group.records, recorded_at: group.now, rows: group.rows, rules, decided: Vec::new() })
+    }
+
+    /// Decides a batch as a group of its own, `Late` included.
+    pub(super) fn decide_alone(&mut self, shared: &Shared, batch: &Batch) -> Result<(Staged, Results), LogError> {
+        let mut group = self.begin(shared);
+        let results = self.decide_batch(&mut group, batch, shared)?;
+        Ok((self.end(group, shared)?, results))
+    }
+
     /// Decides a group, `Late` included. A log that cannot be read leaves those who wait to be told why.
-    fn decide_group(&mut self, shared: &Shared, jobs: Vec<Job>) -> Result<Staged, (LogError, Vec<(usize, Decided)>)> {
-        let now = shared.clock.now().max(self.last_recorded);
-        let mut group = Group::new(now, self.next);
+    pub(super) fn decide_group(
+        &mut self,
+        shared: &Shared,
+        jobs: Vec<Job>,
+    ) -> Result<Staged, (LogError, Vec<(usize, Decided)>)> {
+        let mut group = self.begin(shared);
         let mut decided = Vec::with_capacity(jobs.len());
         let mut failed = None;
         for Job { size, work } in jobs {
@@ -533,19 +549,14 @@ impl Writer {
                 }
             });
         }
-        if failed.is_none() {
-            self.fold(&mut group);
-            failed = self.ring(&mut group, shared).err();
+        let ended = match failed {
+            None => self.end(group, shared),
+            Some(e) => Err(e),
+        };
+        match ended {
+            Ok(staged) => Ok(Staged { decided, ..staged }),
+            Err(e) => Err((e, decided)),
         }
-        if let Some(e) = failed {
-            return Err((e, decided));
-        }
-        self.next = group.position();
-        if !group.records.is_empty() {
-            self.last_recorded = now;
-        }
-        let rules = group.rules.then(|| self.rules());
-        Ok(Staged { records: group.records, recorded_at: now, rows: group.rows, rules, decided })
     }
 }
 
@@ -577,144 +588,5 @@ impl Source for Behind<'_> {
 impl Replay {
     pub(super) fn into(register: Rows) -> Replay {
         Replay { register, touched: Vec::new() }
-    }
-}
-
-/// The way from the writer to durability: a thread that takes one group at a time.
-struct Passage<'s> {
-    shared: &'s Shared,
-    committer: &'s Mutex<Committer>,
-    groups: SyncSender<Staged>,
-    /// How many groups are on their way to the thread, or with it.
-    under_way: Arc<AtomicUsize>,
-}
-
-impl Passage<'_> {
-    /// Passes a group on. Where hardly anybody else waits and the thread is idle the group is committed at once: deciding few
-    /// events meanwhile saves less than it costs to wake the thread, and those who come gather to a larger group.
-    fn pass(&self, staged: Staged) {
-        let here: usize = staged.decided.iter().map(|(size, _)| size).sum();
-        let few = self.shared.queued.load(Ordering::Acquire) <= here + FEW;
-        if few && self.under_way.load(Ordering::Acquire) == 0 {
-            self.committer.lock().unwrap_or_else(PoisonError::into_inner).commit(self.shared, staged);
-            return;
-        }
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-        if let Err(e) = self.groups.send(staged) {
-            let why = "the thread that makes groups durable stopped with a defect; restart";
-            poison(self.shared, why);
-            answer(self.shared, e.0.decided, why);
-        }
-    }
-}
-
-/// The writer's thread: runs until the queue is closed and empty.
-pub(super) fn run(mut writer: Writer, shared: &Shared, committer: Committer, guard: Guard, queue: &Receiver<Job>) {
-    let committer = Mutex::new(committer);
-    let under_way = Arc::new(AtomicUsize::new(0));
-    // No group waits between the two: while one is made durable the next is decided, and those behind it gather.
-    let (groups, waiting) = sync_channel::<Staged>(0);
-    std::thread::scope(|scope| {
-        let (taking, done) = (&committer, Arc::clone(&under_way));
-        let commit = move || {
-            while let Ok(staged) = waiting.recv() {
-                taking.lock().unwrap_or_else(PoisonError::into_inner).commit(shared, staged);
-                done.fetch_sub(1, Ordering::AcqRel);
-            }
-        };
-        let thread = std::thread::Builder::new().name("dunghen-log".to_owned());
-        match thread.spawn_scoped(scope, commit) {
-            Ok(_) => {
-                decide_all(&mut writer, &Passage { shared, committer: &committer, groups, under_way }, guard, queue);
-            }
-            Err(e) => {
-                let why = format!("the thread that makes groups durable cannot be started: {e}");
-                poison(shared, &why);
-                drain(shared, queue, &why);
-            }
-        }
-    });
-    committer.into_inner().unwrap_or_else(PoisonError::into_inner).finish(shared);
-}
-
-fn decide_all(writer: &mut Writer, passage: &Passage<'_>, mut guard: Guard, queue: &Receiver<Job>) {
-    let shared = passage.shared;
-    loop {
-        let now = shared.clock.now();
-        let alarm = writer.until_alarm(now).map_or(NAP, |ms| Duration::from_millis(ms.unsigned_abs()));
-        let mut jobs = Vec::new();
-        let mut closed = false;
-        match queue.recv_timeout(alarm.min(NAP)) {
-            Ok(job) => jobs.push(job),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => closed = true,
-        }
-        let mut size: usize = jobs.iter().map(|j| j.size).sum();
-        while size < GROUP_EVENTS {
-            let Ok(job) = queue.try_recv() else { break };
-            size += job.size;
-            jobs.push(job);
-        }
-        if let Some(jump) = guard.jump(&*shared.clock) {
-            let why = format!(
-                "the clock jumped by {} s against the time that really passed; set it right and restart the server",
-                jump / 1000
-            );
-            poison(shared, &why);
-            refuse(shared, jobs, &why);
-            return drain(shared, queue, &why);
-        }
-        loop {
-            match writer.decide_group(shared, std::mem::take(&mut jobs)) {
-                Ok(staged) => {
-                    if !staged.records.is_empty() || !staged.decided.is_empty() || !staged.rows.is_empty() {
-                        passage.pass(staged);
-                    }
-                }
-                Err((e, decided)) => {
-                    let why = e.why();
-                    poison(shared, &why);
-                    answer(shared, decided, &why);
-                    return drain(shared, queue, &why);
-                }
-            }
-            writer.forget(shared.rows(), shared.position());
-            // A clean stop leaves no promise that has passed without its `Late`.
-            if !closed || shared.failed().is_some() || writer.until_alarm(shared.clock.now()) != Some(0) {
-                break;
-            }
-        }
-        if let Some(why) = shared.failed() {
-            return drain(shared, queue, &why);
-        }
-        if closed {
-            return;
-        }
-    }
-}
-
-/// Tells those whose group cannot be made durable.
-fn answer(shared: &Shared, decided: Vec<(usize, Decided)>, why: &str) {
-    for (size, decided) in decided {
-        shared.queued.fetch_sub(size, Ordering::AcqRel);
-        decided.answer(Some(why));
-    }
-}
-
-fn refuse(shared: &Shared, jobs: Vec<Job>, why: &str) {
-    for job in jobs {
-        shared.queued.fetch_sub(job.size, Ordering::AcqRel);
-        let why = Refused::Unavailable(why.to_owned());
-        match job.work {
-            Work::Record(_, reply) => reply(Err(why)),
-            Work::Publish(_, _, reply) => reply(Err(why)),
-        }
-    }
-}
-
-/// After a failure: whoever still waits is told, until the engine is closed.
-fn drain(shared: &Shared, queue: &Receiver<Job>, why: &str) {
-    while let Ok(job) = queue.recv() {
-        refuse(shared, vec![job], why);
     }
 }
