@@ -131,7 +131,7 @@ impl Beside {
                 self.answered.fetch_add(1, Ordering::Relaxed);
                 answer
             }
-            None => self.questions.rates(&views, query),
+            None => self.questions.rates(&views, query, shared.clock.now()),
         }
     }
 
@@ -200,7 +200,7 @@ impl Keeper {
                 }
             }
             self.bring(shared);
-            beside.questions.forget();
+            beside.questions.forget(shared.clock.now());
         }
     }
 

@@ -6,7 +6,7 @@
 use super::fact::{Fact, Zones};
 use super::families::Families;
 use super::obligation::{ObligationState, Owed};
-use super::scan::{Judging, Question};
+use super::scan::{Judge, Judging, Question};
 use super::tally::Tally;
 use super::{Filter, Moment, Views, Window};
 use crate::dossier::Code;
@@ -432,7 +432,7 @@ impl Views {
         query: &RatesQuery,
         bounds: &'q Bounds,
         families: &'q Families,
-    ) -> Question<'q, impl Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync + use<>> {
+    ) -> Question<'q, impl Judge + use<>> {
         let (window, definition) = (bounds.window, query.definition);
         Question {
             views: self,

@@ -140,7 +140,12 @@ struct Counting {
     stay: Vec<(usize, Stays)>,
 }
 
-impl<J: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync> Question<'_, J> {
+/// What a dossier adds to in a window.
+pub(super) trait Judge: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync {}
+
+impl<J: Fn(&Fact, Window, &mut dyn FnMut(u32, Timestamp)) + Sync> Judge for J {}
+
+impl<J: Judge> Question<'_, J> {
     /// Counts all rows.
     pub(super) fn tally(&self) -> Tally {
         self.count_all(self.views.table.chunks().map(|chunk| &**chunk).enumerate()).0
