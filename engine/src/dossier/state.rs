@@ -212,7 +212,8 @@ impl Dossier {
         (reckons, reckoned): (bool, Vec<u64>),
         flags: Flags,
     ) -> Dossier {
-        Dossier { keys, entries, pinned, reckons, reckoned, flags, ..Dossier::new(code) }
+        let (corrections, receptions) = (Vec::new(), Vec::new());
+        Dossier { code, keys, entries, corrections, pinned, reckons, reckoned, receptions, flags }
     }
 
     /// Adds a recorded event. Infallible: what the log holds happened.
@@ -227,11 +228,7 @@ impl Dossier {
     pub fn evolve_by(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Pin<'_>) {
         self.flags = self.flags | entry.flags;
         self.entries.push(entry);
-        let told = match event {
-            Event::Corrected { replacement: Some(restated), .. } => &restated.event,
-            event => event,
-        };
-        if matches!(told, Event::Supplemented { due: None } | Event::Paid { due: None }) && reckoned.due.is_some() {
+        if answers_as_reckoned(event, reckoned) {
             self.reckoned.push(entry.position);
         }
         match event {
@@ -397,6 +394,15 @@ impl Dossier {
     pub fn has(&self, event_type: EventType) -> bool {
         self.standing().iter().any(|e| e.act.event_type() == event_type)
     }
+}
+
+/// Whether an event is an answer, or makes it one, whose due was reckoned.
+pub(crate) fn answers_as_reckoned(event: &Event, reckoned: Reckoned) -> bool {
+    let told = match event {
+        Event::Corrected { replacement: Some(restated), .. } => &restated.event,
+        event => event,
+    };
+    matches!(told, Event::Supplemented { due: None } | Event::Paid { due: None }) && reckoned.due.is_some()
 }
 
 /// Where the event of a position was told as it stands.
