@@ -216,6 +216,16 @@ impl Dossier {
         Dossier { code, keys, entries, corrections, pinned, reckons, reckoned, receptions, flags }
     }
 
+    /// Adds what is recorded of any event: all there is to an event that is no reception, no refusal and no correction.
+    /// `reckoned` is whether it is an answer whose due was reckoned.
+    pub(crate) fn append(&mut self, entry: Entry, reckoned: bool) {
+        self.flags = self.flags | entry.flags;
+        self.entries.push(entry);
+        if reckoned {
+            self.reckoned.push(entry.position);
+        }
+    }
+
     /// Adds a recorded event. Infallible: what the log holds happened.
     pub fn evolve(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Rulebook) {
         self.evolve_by(event, reckoned, entry, &mut |unit, procedure, received, position| {
@@ -226,11 +236,7 @@ impl Dossier {
     /// The same, by whatever finds the rules for a unit and a procedure that are received at a moment and recorded at a
     /// position.
     pub fn evolve_by(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Pin<'_>) {
-        self.flags = self.flags | entry.flags;
-        self.entries.push(entry);
-        if answers_as_reckoned(event, reckoned) {
-            self.reckoned.push(entry.position);
-        }
+        self.append(entry, answers_as_reckoned(event, reckoned));
         match event {
             Event::Received { .. } => {
                 self.receive(event, reckoned, entry.occurred_at, [entry.position, entry.position], rules);

@@ -30,6 +30,7 @@ use codes::Codes;
 use commit::{Committer, mark};
 use margins::Beside;
 pub use margins::MarginsState;
+use replay::{Replay, Replayed};
 use snapshot::{Keeper, Snapshots};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +40,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use uuid::Uuid;
-use replay::{Replay, Replayed};
 use writer::{Job, Work, Writer};
 
 /// How many events may wait for the writer before more are refused with `OVERLOADED`.
@@ -480,22 +480,19 @@ impl Engine {
             health: Mutex::new(Health::Serving),
         });
         let recorded = unchecked.map_or(Timestamp::MIN, |mark| mark.recorded_at);
-        let mut replay = Replay::new(&shared, register, writer.rulebook(), recorded, options.dossiers_in_replay);
-        let mut decoder = Decoder::new();
-        shared.log.walk(|position, bytes| {
-            let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            replay.take(logged)
-        })?;
-        let Replayed { register, rules, recorded_at: recorded } = replay.end();
+        let replay = Replay::new(&shared, register, writer.rulebook(), recorded, options.dossiers_in_replay);
+        let Replayed { register, rules, recorded_at: recorded } = replay.run()?;
         writer.go_on(&register, rules, recorded);
         shared.publish(&register);
         if let Some(snapshots) = &mut snapshots
             && shared.log.length() >= snapshots.position().saturating_add(options.snapshot_every)
         {
             // Also where only questions are asked: the next is not to wait as long.
-            let saved = shared.log.close().map_err(|e| e.to_string()).and_then(|()| {
-                snapshots.save(&register, mark(&shared, recorded)).map_err(|e| e.to_string())
-            });
+            let saved = shared
+                .log
+                .close()
+                .map_err(|e| e.to_string())
+                .and_then(|()| snapshots.save(&register, mark(&shared, recorded)).map_err(|e| e.to_string()));
             if let Err(e) = saved {
                 tracing::warn!("no snapshot: {e}");
             }

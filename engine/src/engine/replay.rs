@@ -6,16 +6,24 @@
 //! records nobody sees the register. It knows no alarms and no commands: what is decided next finds its dossiers in the
 //! register and in the log, as after a start from a snapshot.
 
-use super::{Shared, history};
-use crate::dossier::{Act, Code, Dossier, Entry, Event, answers_as_reckoned};
-use crate::log::LogError;
-use crate::record::{Logged, Record, RuleRecord};
+use super::{OpenError, Shared, history};
+use crate::dossier::{Act, Code, Dossier, Entry, Event, Flags, Reckoned, answers_as_reckoned};
+use crate::log::{Log, LogError};
+use crate::record::{Decoder, Logged, Record, RuleRecord};
 use crate::rules::Rulebook;
 use crate::time::Timestamp;
 use crate::views::{Row, Rows, Standing, Strand};
-use foldhash::fast::RandomState;
+use foldhash::quality::RandomState;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+/// How many records are handed from the thread that reads to the one that takes in at a time.
+const READ_AT_ONCE: usize = 512;
+/// How many times as many may wait.
+const READ_AHEAD: usize = 4;
 
 /// A replay under way.
 pub(super) struct Replay<'s> {
@@ -23,8 +31,8 @@ pub(super) struct Replay<'s> {
     register: Rows,
     rules: Rulebook,
     /// The dossiers of which events are gathered, in two generations: whoever is told of moves into the younger.
-    young: HashMap<Code, Gathered, RandomState>,
-    old: HashMap<Code, Gathered, RandomState>,
+    young: Generation,
+    old: Generation,
     /// How many a generation holds before the rows of the older one are made.
     generation: usize,
     /// The position of the next record.
@@ -40,8 +48,17 @@ pub(super) struct Replayed {
     pub(super) recorded_at: Timestamp,
 }
 
+/// Some dossiers, by the hashes of their codes. Of two with one hash only one has a place.
+#[derive(Default)]
+struct Generation {
+    places: HashMap<u64, u32, RandomState>,
+    /// Those that were taken out have left their places.
+    dossiers: Vec<Option<Gathered>>,
+}
+
 /// A dossier whose row, which it has from its first event on, is behind what was told of it.
 struct Gathered {
+    code: Code,
     row: u32,
     story: Story,
 }
@@ -58,18 +75,80 @@ enum Story {
 struct Plain {
     /// The number of its keys and rules.
     kin: u32,
-    flags: crate::dossier::Flags,
+    flags: Flags,
     reckons: bool,
     /// Whether the ids of all its events are known: the register knows only their tags.
     ids: bool,
     strand: Strand,
 }
 
+/// A record as it is taken in.
+enum Read {
+    Rule(RuleRecord),
+    Event(Told),
+}
+
+/// An event as it is taken in: what a fold reads, and nothing that was only said to people.
+struct Told {
+    code: Code,
+    /// Of the code.
+    hash: u64,
+    version: u32,
+    previous: Option<u64>,
+    entry: Entry,
+    /// Whether it is an answer whose due was reckoned.
+    reckoned: bool,
+    /// The whole event, if it says where its dossier counts, or corrects what was told before.
+    moves: Option<(Event, Reckoned)>,
+}
+
+impl Told {
+    fn of(record: Record, hash: &RandomState) -> Told {
+        let Record { position, recorded_at, dossier_version, previous, author: _, flags, reckoned, statement } = record;
+        let (code, occurred_at, event_id, event) =
+            (statement.dossier, statement.occurred_at, statement.event_id, statement.event);
+        // What is gathered is only folded, so nobody will ask for the fingerprint.
+        let act = Act::of(&event, reckoned);
+        let entry = Entry { position, recorded_at, occurred_at, event_id, fingerprint: 0, flags, act };
+        let whole = matches!(event, Event::Received { .. } | Event::Rejected { .. } | Event::Corrected { .. });
+        Told {
+            hash: hash.hash_one(&*code),
+            code,
+            version: dossier_version,
+            previous,
+            entry,
+            reckoned: answers_as_reckoned(&event, reckoned),
+            moves: whole.then_some((event, reckoned)),
+        }
+    }
+}
+
+impl Generation {
+    fn get(&self, hash: u64) -> Option<&Gathered> {
+        self.dossiers[*self.places.get(&hash)? as usize].as_ref()
+    }
+
+    fn get_mut(&mut self, hash: u64) -> Option<&mut Gathered> {
+        self.dossiers[*self.places.get(&hash)? as usize].as_mut()
+    }
+
+    fn take(&mut self, hash: u64) -> Option<Gathered> {
+        self.dossiers[self.places.remove(&hash)? as usize].take()
+    }
+
+    /// Adds one whose hash has no place yet.
+    fn add(&mut self, hash: u64, gathered: Gathered) {
+        self.places.insert(hash, u32::try_from(self.dossiers.len()).unwrap_or(u32::MAX));
+        self.dossiers.push(Some(gathered));
+    }
+}
+
 impl Gathered {
     /// Of a whole dossier.
     fn of(row: u32, dossier: Dossier, ids: bool, register: &mut Rows) -> Gathered {
+        let code = Arc::clone(&dossier.code);
         if !dossier.corrections.is_empty() {
-            return Gathered { row, story: Story::Whole(Box::new(dossier)) };
+            return Gathered { code, row, story: Story::Whole(Box::new(dossier)) };
         }
         let mut strand = Strand::new();
         for entry in &dossier.entries {
@@ -77,7 +156,7 @@ impl Gathered {
         }
         let kin = register.kin_of(&dossier.keys, &dossier.pinned);
         let (flags, reckons) = (dossier.flags, dossier.reckons);
-        Gathered { row, story: Story::Plain(Plain { kin, flags, reckons, ids, strand }) }
+        Gathered { code, row, story: Story::Plain(Plain { kin, flags, reckons, ids, strand }) }
     }
 
     /// Its version, and the position of its newest record.
@@ -85,6 +164,26 @@ impl Gathered {
         match &self.story {
             Story::Plain(plain) => (plain.strand.length(), plain.strand.last()),
             Story::Whole(dossier) => (dossier.version(), dossier.last_position()),
+        }
+    }
+
+    /// Whether it is the dossier of this code, whose hash is the same. The record before is of one dossier, so its position
+    /// tells without a look at the code; what is wrong in a log hides behind this only if 64 bits meet by accident, too.
+    fn is(&self, code: &str, previous: Option<u64>) -> bool {
+        (previous.is_some() && self.end().1 == previous) || *self.code == *code
+    }
+
+    /// Makes its row.
+    fn make_row(self, register: &mut Rows) {
+        let home = *register.home();
+        match self.story {
+            Story::Plain(plain) => {
+                let row = Row::new(Arc::new(plain.dossier(self.code, register)), &home);
+                register.put_as(self.row, plain.kin, &row);
+            }
+            Story::Whole(dossier) => {
+                register.put(Some(self.row), &Row::new(Arc::from(dossier), &home));
+            }
         }
     }
 }
@@ -95,6 +194,26 @@ impl Plain {
         let (entries, reckoned) = self.strand.entries();
         Dossier::told(code, register.keys_and_rules(self.kin), entries, (self.reckons, reckoned), self.flags)
     }
+}
+
+/// Reads the log from where it was begun, and hands on what it holds. An error comes behind all that was read before it.
+fn read(log: &Log, hash: &RandomState, sender: &SyncSender<Vec<Read>>) -> Result<(), LogError> {
+    let (mut decoder, mut batch) = (Decoder::new(), Vec::with_capacity(READ_AT_ONCE));
+    // Nobody takes in any more only after an error, which tells more than this one.
+    let stopped = |_| LogError::Unavailable("the replay stopped".to_owned());
+    let walked = log.walk(|position, bytes| {
+        let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
+        batch.push(match logged {
+            Logged::Event(record) => Read::Event(Told::of(record, hash)),
+            Logged::Rule(record) => Read::Rule(record),
+        });
+        if batch.len() == READ_AT_ONCE {
+            sender.send(std::mem::replace(&mut batch, Vec::with_capacity(READ_AT_ONCE))).map_err(stopped)?;
+        }
+        Ok(())
+    });
+    let rest = sender.send(batch).map_err(stopped);
+    walked.and(rest)
 }
 
 impl<'s> Replay<'s> {
@@ -108,98 +227,103 @@ impl<'s> Replay<'s> {
         generation: usize,
     ) -> Replay<'s> {
         let next = register.position();
-        let (young, old) = (HashMap::default(), HashMap::default());
+        let (young, old) = (Generation::default(), Generation::default());
         Replay { shared, register, rules, young, old, generation, next, recorded_at }
     }
 
+    /// Takes in all that the log holds, while a thread reads it.
+    ///
+    /// # Errors
+    /// The first that a look at one record after the other finds.
+    pub(super) fn run(mut self) -> Result<Replayed, OpenError> {
+        let (shared, hash) = (self.shared, RandomState::default());
+        let (sender, receiver) = sync_channel(READ_AHEAD);
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("dunghen-read".to_owned());
+            let reading = move || read(&shared.log, &hash, &sender);
+            let reading = thread.spawn_scoped(scope, reading).map_err(OpenError::Thread)?;
+            // After an error the receiver goes, and with it the thread ends.
+            receiver
+                .into_iter()
+                .try_for_each(|batch: Vec<Read>| batch.into_iter().try_for_each(|record| self.take(record)))?;
+            Ok(reading.join().unwrap_or_else(|defect| resume_unwind(defect))?)
+        })
+        .map(|()| self.end())
+    }
+
     /// Takes in a record, and checks what only a whole log can show.
-    pub(super) fn take(&mut self, logged: Logged) -> Result<(), LogError> {
-        let (position, recorded_at) = (logged.position(), logged.recorded_at());
+    fn take(&mut self, read: Read) -> Result<(), LogError> {
+        let (position, recorded_at) = match &read {
+            Read::Event(told) => (told.entry.position, told.entry.recorded_at),
+            Read::Rule(record) => (record.position, record.recorded_at),
+        };
         let damaged = |what: String| LogError::Damaged { position, what };
         if recorded_at < self.recorded_at {
             return Err(damaged(format!("recorded at {recorded_at}, before the record before it")));
         }
-        match logged {
-            Logged::Event(record) => self.take_event(record)?,
-            Logged::Rule(record) => take_rule(&mut self.rules, &record).map_err(damaged)?,
+        match read {
+            Read::Event(told) => self.take_event(told)?,
+            Read::Rule(record) => take_rule(&mut self.rules, &record).map_err(damaged)?,
         }
         (self.recorded_at, self.next) = (recorded_at, position + 1);
-        if self.young.len() >= self.generation {
-            let gone = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
-            self.make_rows(gone);
+        if self.young.dossiers.len() >= self.generation {
+            // What it takes up is taken up again by the next generation.
+            let places = std::mem::take(&mut self.old.places);
+            let gone = std::mem::take(&mut self.old.dossiers);
+            let room = make_rows(gone, &mut self.register);
+            self.old = std::mem::replace(&mut self.young, Generation { places, dossiers: room });
+            self.young.places.clear();
         }
         Ok(())
     }
 
     /// Makes the rows that are still to be made.
-    pub(super) fn end(mut self) -> Replayed {
+    fn end(mut self) -> Replayed {
         self.register.set_rules(Arc::new(self.rules.clone()));
-        let mut gone = std::mem::take(&mut self.old);
-        gone.extend(std::mem::take(&mut self.young));
-        self.make_rows(gone);
+        for gone in [self.old.dossiers, self.young.dossiers] {
+            make_rows(gone, &mut self.register);
+        }
         self.register.move_on(self.next);
         Replayed { register: self.register, rules: self.rules, recorded_at: self.recorded_at }
     }
 
-    fn make_rows(&mut self, gone: HashMap<Code, Gathered, RandomState>) {
-        let mut gone: Vec<(Code, Gathered)> = gone.into_iter().collect();
-        gone.sort_unstable_by_key(|(_, gathered)| gathered.row);
-        let home = *self.rules.home();
-        for (code, Gathered { row: at, story }) in gone {
-            match story {
-                Story::Plain(plain) => {
-                    let row = Row::new(Arc::new(plain.dossier(code, &self.register)), &home);
-                    self.register.put_as(at, plain.kin, &row);
-                }
-                Story::Whole(dossier) => {
-                    self.register.put(Some(at), &Row::new(Arc::from(dossier), &home));
-                }
-            }
+    fn take_event(&mut self, told: Told) -> Result<(), LogError> {
+        let Told { code, hash, version, previous, entry, reckoned, moves } = told;
+        self.find(&code, hash, previous)?;
+        let gathered = self.young.get_mut(hash);
+        let (known, last) = gathered.as_ref().map_or((0, None), |gathered| gathered.end());
+        if known.checked_add(1) != Some(version) || last != previous {
+            let what = format!("version {version} of {code} follows version {known}: its history has a gap");
+            return Err(LogError::Damaged { position: entry.position, what });
         }
-    }
-
-    fn take_event(&mut self, record: Record) -> Result<(), LogError> {
-        self.find(&record.statement.dossier, record.previous)?;
-        let Record { position, recorded_at, dossier_version, previous, author: _, flags, reckoned, statement } = record;
-        let (code, event) = (statement.dossier, statement.event);
-        let gathered = self.young.get_mut(&code);
-        let (version, last) = gathered.as_ref().map_or((0, None), |gathered| gathered.end());
-        if version.checked_add(1) != Some(dossier_version) || last != previous {
-            let what = format!("version {dossier_version} of {code} follows version {version}: its history has a gap");
-            return Err(LogError::Damaged { position, what });
-        }
-        let (occurred_at, event_id, act) = (statement.occurred_at, statement.event_id, Act::of(&event, reckoned));
-        // What is gathered is only folded, so nobody will ask for the fingerprint.
-        let entry = Entry { position, recorded_at, occurred_at, event_id, fingerprint: 0, flags, act };
+        let evolve = |dossier: &mut Dossier, rules: &mut Rulebook| match &moves {
+            Some((event, reckoned)) => dossier.evolve(event, *reckoned, entry, rules),
+            None => dossier.append(entry, reckoned),
+        };
         let Some(gathered) = gathered else {
             let row = self.register.add(&code);
             self.shared.codes.insert(&code, row);
-            let mut dossier = Dossier::new(Arc::clone(&code));
-            dossier.evolve(&event, reckoned, entry, &mut self.rules);
-            let gathered = Gathered::of(row, dossier, true, &mut self.register);
-            self.young.insert(code, gathered);
+            let mut dossier = Dossier::new(code);
+            evolve(&mut dossier, &mut self.rules);
+            self.young.add(hash, Gathered::of(row, dossier, true, &mut self.register));
             return Ok(());
         };
         match &mut gathered.story {
-            Story::Whole(dossier) => dossier.evolve(&event, reckoned, entry, &mut self.rules),
-            // These say where it counts, or what was told before.
-            Story::Plain(plain)
-                if matches!(event, Event::Received { .. } | Event::Rejected { .. } | Event::Corrected { .. }) =>
-            {
-                let ids = plain.ids || matches!(event, Event::Corrected { .. });
-                let mut dossier = match plain.strand.last() {
-                    Some(last) if ids && !plain.ids => {
-                        let found = from_log(&code, last, self.shared, &mut self.rules)?;
-                        found.unwrap_or_else(|| plain.dossier(Arc::clone(&code), &self.register))
-                    }
-                    _ => plain.dossier(Arc::clone(&code), &self.register),
-                };
-                dossier.evolve(&event, reckoned, entry, &mut self.rules);
-                *gathered = Gathered::of(gathered.row, dossier, ids, &mut self.register);
+            Story::Whole(dossier) => evolve(dossier, &mut self.rules),
+            Story::Plain(plain) if moves.is_none() => {
+                plain.flags = plain.flags | entry.flags;
+                plain.strand.push(&entry, reckoned);
             }
             Story::Plain(plain) => {
-                plain.flags = plain.flags | flags;
-                plain.strand.push(&entry, answers_as_reckoned(&event, reckoned));
+                let mut ids = plain.ids;
+                let mut dossier = plain.dossier(Arc::clone(&code), &self.register);
+                if let (false, Act::Corrected, Some(last)) = (ids, entry.act, last) {
+                    // What is corrected is found by its id.
+                    let read = from_log(&code, last, self.shared, &mut self.rules)?;
+                    (dossier, ids) = (read.unwrap_or(dossier), true);
+                }
+                evolve(&mut dossier, &mut self.rules);
+                *gathered = Gathered::of(gathered.row, dossier, ids, &mut self.register);
             }
         }
         Ok(())
@@ -207,16 +331,23 @@ impl<'s> Replay<'s> {
 
     /// Brings what is known of a dossier among the younger, if anything is; `previous` is where the record that is taken
     /// in says that its newest stands.
-    fn find(&mut self, code: &Code, previous: Option<u64>) -> Result<(), LogError> {
-        if self.young.contains_key(code) {
-            return Ok(());
+    fn find(&mut self, code: &Code, hash: u64, previous: Option<u64>) -> Result<(), LogError> {
+        match self.young.get(hash) {
+            Some(known) if known.is(code, previous) => return Ok(()),
+            // Two codes of one hash take turns.
+            Some(_) => {
+                if let Some(other) = self.young.take(hash) {
+                    other.make_row(&mut self.register);
+                }
+            }
+            None => {}
         }
-        let gathered = match self.old.remove(code) {
-            Some(gathered) => Some(gathered),
-            None => self.recall(code, previous)?,
+        let gathered = match self.old.get(hash) {
+            Some(known) if known.is(code, previous) => self.old.take(hash),
+            _ => self.recall(code, previous)?,
         };
         if let Some(gathered) = gathered {
-            self.young.insert(Arc::clone(code), gathered);
+            self.young.add(hash, gathered);
         }
         Ok(())
     }
@@ -249,8 +380,16 @@ impl<'s> Replay<'s> {
             strand.push(entry, known.reckoned.contains(&entry.position));
         }
         let plain = Plain { kin, flags, reckons: known.reckons, ids: false, strand };
-        Ok(Some(Gathered { row, story: Story::Plain(plain) }))
+        let code = Arc::clone(code);
+        Ok(Some(Gathered { code, row, story: Story::Plain(plain) }))
     }
+}
+
+/// Makes the rows of these dossiers, in their order; returns the emptied list for others.
+fn make_rows(mut gone: Vec<Option<Gathered>>, register: &mut Rows) -> Vec<Option<Gathered>> {
+    gone.sort_unstable_by_key(|gathered| gathered.as_ref().map_or(u32::MAX, |gathered| gathered.row));
+    gone.drain(..).flatten().for_each(|gathered| gathered.make_row(register));
+    gone
 }
 
 /// Reads the dossier whose newest record stands at `last`; nothing if it has another code.

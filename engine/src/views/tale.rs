@@ -539,7 +539,7 @@ mod tests {
         }
         let (mut strand, mut pushed, mut marked) = (Strand::new(), Vec::new(), Vec::new());
         assert_eq!((strand.length(), strand.last(), strand.entries()), (0, None, (Vec::new(), Vec::new())));
-        for (n, act) in (0..).zip(acts) {
+        for (n, act) in (0_u64..).zip(acts) {
             // Moments that go back and forth, positions that go far.
             let at = Timestamp(if n % 2 == 0 { 1_756_800_000_000 } else { -7 * n.cast_signed() });
             let mut entry = Entry::told(3 + (n << 33), at, act);
