@@ -317,6 +317,21 @@ pub(crate) struct Shared {
 type Listener = Box<dyn Fn(u64) + Send + Sync>;
 
 impl Shared {
+    fn new(log: Log, register: &Rows, clock: Arc<dyn Clock>, home: Zone) -> Shared {
+        Shared {
+            log,
+            published: RwLock::new(Views::clone(register)),
+            codes: Codes::of(register),
+            clock,
+            home,
+            queued: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            margins: Beside::default(),
+            listeners: RwLock::new(Vec::new()),
+            health: Mutex::new(Health::Serving),
+        }
+    }
+
     /// Tells the listeners that the views have moved on.
     pub(crate) fn announce(&self, position: u64) {
         for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -467,18 +482,7 @@ impl Engine {
             }
         };
         register.put_in_order_behind(options.in_order_behind);
-        let shared = Arc::new(Shared {
-            log,
-            published: RwLock::new(Views::clone(&register)),
-            codes: Codes::of(&register),
-            clock: options.clock,
-            home: zone,
-            queued: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-            margins: Beside::default(),
-            listeners: RwLock::new(Vec::new()),
-            health: Mutex::new(Health::Serving),
-        });
+        let shared = Arc::new(Shared::new(log, &register, options.clock, zone));
         let recorded = unchecked.map_or(Timestamp::MIN, |mark| mark.recorded_at);
         let replay = Replay::new(&shared, register, writer.rulebook(), recorded, options.dossiers_in_replay);
         let Replayed { register, rules, recorded_at: recorded } = replay.run()?;

@@ -414,3 +414,88 @@ pub(super) fn take_rule(rules: &mut Rulebook, record: &RuleRecord) -> Result<(),
     rules.publish(publication.clone(), Some(*position)).map_err(|why| why.to_string())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::dossier::{Command, Due, Outcome, Restated, Statement};
+    use crate::engine::{Batch, Engine, Mode, Options, Purpose};
+    use crate::log::{MemoryLog, genesis};
+    use crate::time::{Date, Zone};
+    use uuid::Uuid;
+
+    const HOME: Zone = Zone::VIETNAM;
+
+    /// A log of so many dossiers that take turns event by event, some of them corrected.
+    fn recorded(dossiers: u128) -> Arc<MemoryLog> {
+        let home = Arc::new(MemoryLog::new(genesis("test")));
+        let options = Options { zone: Some(HOME), ..Options::new(Purpose::Write) };
+        let engine = Engine::over(Box::new(Arc::clone(&home)), genesis("test"), HOME, options).expect("opens");
+        let now = engine.now();
+        let received = |unit: &str, days| Event::Received {
+            unit: unit.into(),
+            procedure: None,
+            field: None,
+            channel: None,
+            due: Some(Due::Date(Date(HOME.date(now).0 + days))),
+            applicant_kind: None,
+        };
+        let (asked, back) =
+            (|| Event::SupplementRequested { items: Vec::new(), reason_code: None }, now.plus(-9_000_000));
+        let events = |n: u128| {
+            let restated = Restated { occurred_at: back, desk: None, actor: None, event: received("H44.2", 9) };
+            let corrected = Event::Corrected {
+                target_event_id: Uuid::from_u128(n + 1),
+                reason_code: "typo".into(),
+                replacement: Some(Box::new(restated)),
+            };
+            let third = if n.is_multiple_of(3) { corrected } else { Event::Supplemented { due: None } };
+            let processed = Event::Processed { outcome: Outcome::Granted };
+            [received("H44.1", 3), asked(), third, processed, Event::Returned { returned_via: None }]
+        };
+        for step in 0..5 {
+            let command = |n: u128| {
+                let event = events(n).into_iter().nth(step).expect("five");
+                let (dossier, event_id) = (format!("D-{n}").into(), Uuid::from_u128((step as u128) << 64 | n + 1));
+                let occurred_at = back.plus(60_000 * i64::try_from(step).expect("small"));
+                let statement = Statement { event_id, dossier, occurred_at, desk: None, actor: None, event };
+                Command { statement, expected_version: None, author: "".into(), imported: false }
+            };
+            // Some stop half-way.
+            let commands = (0..dossiers).filter(|n| n % 7 >= step as u128).map(command).collect();
+            let sent = engine.record(Batch { commands, mode: Mode::Each }).expect("answers");
+            assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+        }
+        engine.close().expect("closes");
+        home
+    }
+
+    /// The bytes of all views after a replay in which only these bits of a hash count.
+    fn replayed(home: &Arc<MemoryLog>, generation: usize, mask: u64) -> (Vec<u8>, Vec<u8>) {
+        let log = Log::unread(Box::new(Arc::clone(home)), genesis("test")).expect("opens");
+        let register = Rows::new(HOME);
+        let shared = Shared::new(log, &register, Arc::new(SystemClock), HOME);
+        let (mut replay, hash) =
+            (Replay::new(&shared, register, Rulebook::new(HOME), Timestamp::MIN, generation), RandomState::default());
+        let walked = shared.log.walk(|position, bytes| {
+            let Logged::Event(record) = Logged::decode(position, bytes).expect("a record") else { panic!("a rule") };
+            let told = Told::of(record, &hash);
+            replay.take(Read::Event(Told { hash: told.hash & mask, ..told }))
+        });
+        assert_eq!(walked, Ok(()));
+        let Replayed { register, .. } = replay.end();
+        (register.write_segment(0), register.write_keys())
+    }
+
+    /// Dossiers whose codes have one hash are told apart, however many are gathered: more than a chunk of them, so that
+    /// codes are packed.
+    #[test]
+    fn codes_of_one_hash_take_turns() {
+        let home = recorded(700);
+        let usual = replayed(&home, 10_000, u64::MAX);
+        for (generation, mask) in [(10_000, 7), (0, u64::MAX), (100, u64::MAX), (100, 7), (3, 1), (1, 0)] {
+            assert!(replayed(&home, generation, mask) == usual, "{generation} dossiers, hash & {mask}");
+        }
+    }
+}
