@@ -457,7 +457,7 @@ mod tests {
         for step in 0..5 {
             let command = |n: u128| {
                 let event = events(n).into_iter().nth(step).expect("five");
-                let (dossier, event_id) = (format!("D-{n}").into(), Uuid::from_u128((step as u128) << 64 | n + 1));
+                let (dossier, event_id) = (format!("D-{n}").into(), Uuid::from_u128(((step as u128) << 64) | (n + 1)));
                 let occurred_at = back.plus(60_000 * i64::try_from(step).expect("small"));
                 let statement = Statement { event_id, dossier, occurred_at, desk: None, actor: None, event };
                 Command { statement, expected_version: None, author: "".into(), imported: false }
