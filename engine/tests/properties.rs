@@ -392,7 +392,10 @@ proptest! {
         let engine = engine_over(&log, &clock);
         let mut accepted = play(&engine, &clock, &history[..stop]);
         let today = HOME.date(start());
-        let sooner = |publication: Publication| Publication { effective_from: today, ..publication };
+        let sooner = |publication: Publication| match publication.rule {
+            Rule::Calendar(calendar) => Publication::of_calendar(Calendar { effective_from: today, ..calendar }),
+            _ => Publication { effective_from: today, ..publication },
+        };
         engine.publish(later_rules().into_iter().map(sooner).collect(), code("")).unwrap();
         accepted.extend(play(&engine, &clock, &history[stop..]));
         fill_a_chunk(&engine, clock.now());
