@@ -14,6 +14,7 @@ pub use decide::{
     Violation, ViolationKind, alarm, check, decide, late_event_id, next_miss, overdue,
 };
 pub use event::{ApplicantKind, Command, Event, EventType, Flag, Flags, Outcome, Reckoned, Restated, Statement};
+pub(crate) use state::answers_as_reckoned;
 pub use state::{Act, Correction, Dossier, Entry, Keys, Pin, fingerprint};
 pub use timeline::{Comparison, End, EndKind, Letter, Promise, SupplementRequest, Timeline, Wait};
 

@@ -212,7 +212,18 @@ impl Dossier {
         (reckons, reckoned): (bool, Vec<u64>),
         flags: Flags,
     ) -> Dossier {
-        Dossier { keys, entries, pinned, reckons, reckoned, flags, ..Dossier::new(code) }
+        let (corrections, receptions) = (Vec::new(), Vec::new());
+        Dossier { code, keys, entries, corrections, pinned, reckons, reckoned, receptions, flags }
+    }
+
+    /// Adds what is recorded of any event: all there is to an event that is no reception, no refusal and no correction.
+    /// `reckoned` is whether it is an answer whose due was reckoned.
+    pub(crate) fn append(&mut self, entry: Entry, reckoned: bool) {
+        self.flags = self.flags | entry.flags;
+        self.entries.push(entry);
+        if reckoned {
+            self.reckoned.push(entry.position);
+        }
     }
 
     /// Adds a recorded event. Infallible: what the log holds happened.
@@ -225,15 +236,7 @@ impl Dossier {
     /// The same, by whatever finds the rules for a unit and a procedure that are received at a moment and recorded at a
     /// position.
     pub fn evolve_by(&mut self, event: &Event, reckoned: Reckoned, entry: Entry, rules: &mut Pin<'_>) {
-        self.flags = self.flags | entry.flags;
-        self.entries.push(entry);
-        let told = match event {
-            Event::Corrected { replacement: Some(restated), .. } => &restated.event,
-            event => event,
-        };
-        if matches!(told, Event::Supplemented { due: None } | Event::Paid { due: None }) && reckoned.due.is_some() {
-            self.reckoned.push(entry.position);
-        }
+        self.append(entry, answers_as_reckoned(event, reckoned));
         match event {
             Event::Received { .. } => {
                 self.receive(event, reckoned, entry.occurred_at, [entry.position, entry.position], rules);
@@ -397,6 +400,15 @@ impl Dossier {
     pub fn has(&self, event_type: EventType) -> bool {
         self.standing().iter().any(|e| e.act.event_type() == event_type)
     }
+}
+
+/// Whether an event is an answer, or makes it one, whose due was reckoned.
+pub(crate) fn answers_as_reckoned(event: &Event, reckoned: Reckoned) -> bool {
+    let told = match event {
+        Event::Corrected { replacement: Some(restated), .. } => &restated.event,
+        event => event,
+    };
+    matches!(told, Event::Supplemented { due: None } | Event::Paid { due: None }) && reckoned.due.is_some()
 }
 
 /// Where the event of a position was told as it stands.

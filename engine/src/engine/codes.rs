@@ -51,6 +51,11 @@ impl Codes {
         views.which(code, self.candidates(code))
     }
 
+    /// A row in these views that may be that of a code whose newest record stands at `last`: see [`Views::which_at`].
+    pub(super) fn find_at(&self, views: &Views, code: &str, last: u64) -> Option<u32> {
+        views.which_at(code, last, self.candidates(code))
+    }
+
     /// The row of a code that is known to have one.
     pub(crate) fn find_known(&self, views: &Views, code: &str) -> Option<u32> {
         let mut candidates = self.candidates(code);

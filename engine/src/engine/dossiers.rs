@@ -142,7 +142,7 @@ impl Dossiers {
 /// Makes the slot of a dossier that was put away.
 fn recall(code: &Code, source: &impl Source, rules: &mut Rulebook) -> Result<Option<Slot>, LogError> {
     let standing = source.standing(code);
-    let Some(Standing { row, last, keys, pinned, flags, known }) = standing else { return Ok(None) };
+    let Some(Standing { row, last, kin: _, keys, pinned, flags, known }) = standing else { return Ok(None) };
     let slot = match known {
         Some(known) => {
             let told =
@@ -183,20 +183,6 @@ impl Slot {
                 || matches!(statement.event, Event::Corrected { .. })
                 || self.tags.contains(&tag(statement.event_id)));
         if needed { self.complete(source, rules) } else { Ok(()) }
-    }
-
-    /// The same for an event that is on record.
-    pub(super) fn complete_for_event(
-        &mut self,
-        event: &Event,
-        source: &impl Source,
-        rules: &mut Rulebook,
-    ) -> Result<(), LogError> {
-        if !self.tags.is_empty() && matches!(event, Event::Corrected { .. }) {
-            self.complete(source, rules)
-        } else {
-            Ok(())
-        }
     }
 
     fn complete(&mut self, source: &impl Source, rules: &mut Rulebook) -> Result<(), LogError> {

@@ -10,6 +10,7 @@ mod dossiers;
 mod history;
 mod margins;
 mod remembered;
+mod replay;
 mod resume;
 mod snapshot;
 mod targets;
@@ -31,6 +32,7 @@ use codes::Codes;
 use commit::{Committer, mark};
 use margins::Beside;
 pub use margins::MarginsState;
+use replay::{Replay, Replayed};
 use snapshot::{Keeper, Snapshots};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,12 +44,14 @@ use std::thread::JoinHandle;
 pub use turns::Turn;
 use turns::Turns;
 use uuid::Uuid;
-use writer::{Job, Replay, Work, Writer};
+use writer::{Job, Work, Writer};
 
 /// How many events may wait for the writer before more are refused with `OVERLOADED`.
 const QUEUE_EVENTS: usize = 20_000;
 /// How many dossiers are kept whole if nobody says otherwise: some 30 MB of them.
 const DOSSIERS_AT_HAND: usize = 1 << 16;
+/// Of how many dossiers a replay gathers events at least if nobody says otherwise: some 150 MB of them.
+const DOSSIERS_IN_REPLAY: usize = 1 << 19;
 /// After how many records a snapshot is written if nobody says otherwise: so many are replayed in a few seconds.
 const SNAPSHOT_EVERY: u64 = 1_000_000;
 /// From how many dossiers on margins are kept if nobody says otherwise: fewer are scanned in less than a millisecond.
@@ -174,6 +178,9 @@ pub struct Options {
     /// How many dossiers touched lately are kept whole in memory; up to twice as many. The others are found again, which
     /// takes an event of theirs some microseconds, or the reading of a few records.
     pub dossiers_at_hand: usize,
+    /// Of how many dossiers a replay of the log gathers events at least before it makes rows of them; of up to twice as many.
+    /// The more there are the fewer rows are made more than once.
+    pub dossiers_in_replay: usize,
     /// How many dossiers come in after some others before what only decisions about those need is let go of, where they have
     /// ended: what is told about one of them later makes the writer read the log.
     pub in_order_behind: u32,
@@ -196,6 +203,7 @@ impl Options {
             rule_sets: Vec::new(),
             roll_at: Roll::AT,
             dossiers_at_hand: DOSSIERS_AT_HAND,
+            dossiers_in_replay: DOSSIERS_IN_REPLAY,
             in_order_behind: IN_ORDER_BEHIND,
             snapshot_every: SNAPSHOT_EVERY,
             margins_from: MARGINS_FROM,
@@ -315,6 +323,22 @@ pub(crate) struct Shared {
 type Listener = Box<dyn Fn(u64) + Send + Sync>;
 
 impl Shared {
+    fn new(log: Log, register: &Rows, clock: Arc<dyn Clock>, home: Zone) -> Shared {
+        Shared {
+            log,
+            published: RwLock::new(Views::clone(register)),
+            codes: Codes::of(register),
+            clock,
+            home,
+            queued: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            margins: Beside::default(),
+            listeners: RwLock::new(Vec::new()),
+            bystanders: RwLock::new(Vec::new()),
+            health: Mutex::new(Health::Serving),
+        }
+    }
+
     /// Tells the listeners that the views have moved on.
     pub(crate) fn announce(&self, position: u64) {
         for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -483,39 +507,27 @@ impl Engine {
             }
         };
         register.put_in_order_behind(options.in_order_behind);
-        let shared = Arc::new(Shared {
-            log,
-            published: RwLock::new(Views::clone(&register)),
-            codes: Codes::of(&register),
-            clock: options.clock,
-            home: zone,
-            queued: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-            margins: Beside::default(),
-            listeners: RwLock::new(Vec::new()),
-            bystanders: RwLock::new(Vec::new()),
-            health: Mutex::new(Health::Serving),
-        });
-        let (mut replay, mut decoder) = (Replay::into(register), Decoder::new());
-        shared.log.walk(|position, bytes| {
-            let logged = decoder.decode(position, bytes).map_err(|e| LogError::Damaged { position, what: e.what })?;
-            writer.replay(logged, &mut replay, &shared)
-        })?;
-        let register = writer.replayed(replay, &shared);
+        let shared = Arc::new(Shared::new(log, &register, options.clock, zone));
+        let recorded = unchecked.map_or(Timestamp::MIN, |mark| mark.recorded_at);
+        let replay = Replay::new(&shared, register, writer.rulebook(), recorded, options.dossiers_in_replay);
+        let Replayed { register, rules, recorded_at: recorded } = replay.run()?;
+        writer.go_on(&register, rules, recorded);
+        shared.publish(&register);
         if let Some(snapshots) = &mut snapshots
             && shared.log.length() >= snapshots.position().saturating_add(options.snapshot_every)
         {
             // Also where only questions are asked: the next is not to wait as long.
-            let saved = shared.log.close().map_err(|e| e.to_string()).and_then(|()| {
-                snapshots.save(&register, mark(&shared, writer.last_recorded())).map_err(|e| e.to_string())
-            });
+            let saved = shared
+                .log
+                .close()
+                .map_err(|e| e.to_string())
+                .and_then(|()| snapshots.save(&register, mark(&shared, recorded)).map_err(|e| e.to_string()));
             if let Err(e) = saved {
                 tracing::warn!("no snapshot: {e}");
             }
         }
         let guard = Guard::new(&*shared.clock);
         let now = shared.clock.now();
-        let recorded = writer.last_recorded();
         let behind = recorded.since(now) > TOLERATED_DRIFT_MS && shared.log.length() > 0;
         if options.purpose == Purpose::Write && behind && !options.accept_clock {
             return Err(OpenError::ClockBehind { now, recorded });

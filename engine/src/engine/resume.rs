@@ -37,7 +37,6 @@ pub(super) fn resume(
     }
     match snapshots.load(found, home, &resumed.rules()) {
         Some(register) => {
-            resumed.resume(&register, mark.recorded_at);
             *writer = resumed;
             Ok(Some((register, mark)))
         }

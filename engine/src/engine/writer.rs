@@ -5,14 +5,15 @@
 //! an append that fails poisons the writer: it answers nothing more until the log is opened anew.
 
 use super::commit::Staged;
-use super::dossiers::{Dossiers, Remembered, Source};
+use super::dossiers::{Dossiers, Remembered};
+use super::replay::take_rule;
 use super::{Batch, Mode, Published, Receipt, Refused, Shared};
 use crate::dossier::{Code, Command, Decision, Entry, Proposal, Rejection, decide, fingerprint, next_miss, overdue};
-use crate::log::{Log, LogError, Records};
-use crate::record::{Logged, Record, RecordRef, RuleRecord};
+use crate::log::{LogError, Records};
+use crate::record::{RecordRef, RuleRecord};
 use crate::rules::{Fit, Rulebook};
 use crate::time::{Timestamp, Zone};
-use crate::views::{Row, Rows, Standing, Views};
+use crate::views::{Row, Views};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -64,7 +65,7 @@ pub(super) struct Writer {
     /// The same for readers.
     shared_rules: Arc<Rulebook>,
     dossiers: Dossiers,
-    /// When the next promise of a row passes. During a replay nothing rings: they are set at its end, as the rows say.
+    /// When the next promise of a row passes. A replay does without: they are set at its end, as the rows say.
     alarms: BTreeSet<(Timestamp, u32)>,
     /// The number of the next row.
     rows: u32,
@@ -147,102 +148,27 @@ impl Writer {
         Arc::clone(&self.shared_rules)
     }
 
-    pub(super) fn last_recorded(&self) -> Timestamp {
-        self.last_recorded
-    }
-
-    /// Takes over where the log goes on behind a snapshot.
-    pub(super) fn resume(&mut self, views: &Views, recorded_at: Timestamp) {
+    /// Takes over where the log ends: the dossiers of which more is to come are found in `views`.
+    pub(super) fn go_on(&mut self, views: &Views, rules: Rulebook, recorded_at: Timestamp) {
+        self.shared_rules = Arc::new(rules.clone());
+        self.rules = rules;
         self.rows = u32::try_from(views.len()).unwrap_or(u32::MAX);
         self.next = views.position();
         self.last_recorded = recorded_at;
+        self.alarms = views.alarms().collect();
+    }
+
+    /// The rules, by which a replay goes on.
+    pub(super) fn rulebook(&self) -> Rulebook {
+        self.rules.clone()
     }
 
     /// Takes in a rule that a snapshot names.
     pub(super) fn know(&mut self, record: &RuleRecord) -> Result<(), LogError> {
         let damaged = |what| LogError::Damaged { position: record.position, what };
-        self.replay_rule(record).map_err(damaged)?;
+        take_rule(&mut self.rules, record).map_err(damaged)?;
         self.shared_rules = Arc::new(self.rules.clone());
         Ok(())
-    }
-
-    /// Takes in a record of the log at start-up, and checks what only a whole log can show. Rows are applied from time to
-    /// time, so that memory is bounded.
-    pub(super) fn replay(&mut self, logged: Logged, group: &mut Replay, shared: &Shared) -> Result<(), LogError> {
-        let position = logged.position();
-        let damaged = |what: String| LogError::Damaged { position, what };
-        if logged.recorded_at() < self.last_recorded {
-            return Err(damaged(format!("recorded at {}, before the record before it", logged.recorded_at())));
-        }
-        let recorded_at = logged.recorded_at();
-        match logged {
-            Logged::Event(record) => self.replay_event(record, group, shared)?,
-            Logged::Rule(record) => self.replay_rule(&record).map_err(damaged)?,
-        }
-        self.last_recorded = recorded_at;
-        self.next = position + 1;
-        if group.touched.len() >= REPLAYED_AT_ONCE {
-            self.apply_replayed(group, shared);
-        }
-        Ok(())
-    }
-
-    fn replay_rule(&mut self, record: &RuleRecord) -> Result<(), String> {
-        let RuleRecord { publication, position, version, previous, .. } = record;
-        let newest = self.rules.newest(publication.rule.kind(), &publication.code);
-        let (number, at) = newest.map_or((0, None), |v| (v.number, v.position));
-        if *version != number + 1 || *previous != at {
-            return Err(format!("version {version} of {} follows version {number}", publication.code));
-        }
-        self.rules.publish(publication.clone(), Some(*position)).map_err(|why| why.to_string())?;
-        Ok(())
-    }
-
-    fn replay_event(&mut self, record: Record, replay: &mut Replay, shared: &Shared) -> Result<(), LogError> {
-        let code = &record.statement.dossier;
-        let behind = Behind { register: &replay.register, shared };
-        let slot = self.dossiers.find(code, &behind, &mut self.rules)?;
-        if let Some(slot) = slot {
-            slot.complete_for_event(&record.statement.event, &behind, &mut self.rules)?;
-        }
-        let dossier = self.dossiers.known(code).map(|slot| &slot.dossier);
-        let (version, previous) = dossier.map_or((0, None), |d| (d.version(), d.last_position()));
-        if version.checked_add(1) != Some(record.dossier_version) || record.previous != previous {
-            let what = format!(
-                "version {} of {code} follows version {version}: its history has a gap",
-                record.dossier_version
-            );
-            return Err(LogError::Damaged { position: record.position, what });
-        }
-        let proposal = Proposal {
-            fingerprint: fingerprint(&record.statement),
-            statement: record.statement,
-            reckoned: record.reckoned,
-            flags: record.flags,
-        };
-        self.evolve(&proposal, record.position, record.recorded_at, &mut replay.touched);
-        Ok(())
-    }
-
-    /// Brings the rows of what was replayed into the register.
-    pub(super) fn apply_replayed(&mut self, replay: &mut Replay, shared: &Shared) {
-        for code in replay.touched.drain(..) {
-            if let Some(Folded { number, row, .. }) = self.fold_again(&code) {
-                shared.put(&mut replay.register, number, &row);
-            }
-        }
-        replay.register.move_on(self.next);
-        self.forget(replay.register.len(), self.next);
-    }
-
-    /// Ends the replay.
-    pub(super) fn replayed(&mut self, mut replay: Replay, shared: &Shared) -> Rows {
-        self.shared_rules = Arc::new(self.rules.clone());
-        replay.register.set_rules(self.rules());
-        self.apply_replayed(&mut replay, shared);
-        self.alarms = replay.register.alarms().collect();
-        shared.publish(&replay.register);
-        replay.register
     }
 
     fn evolve(&mut self, proposal: &Proposal, position: u64, recorded_at: Timestamp, touched: &mut Vec<Code>) -> u32 {
@@ -557,36 +483,5 @@ impl Writer {
             Ok(staged) => Ok(Staged { decided, ..staged }),
             Err(e) => Err((e, decided)),
         }
-    }
-}
-
-/// How many dossiers may be touched in a replay before their rows are made.
-const REPLAYED_AT_ONCE: usize = 32_768;
-
-/// A replay of the log at start-up.
-pub(super) struct Replay {
-    pub(super) register: Rows,
-    touched: Vec<Code>,
-}
-
-/// Where a replay finds dossiers: in the register that it makes, and in the log that it reads.
-struct Behind<'a> {
-    register: &'a Rows,
-    shared: &'a Shared,
-}
-
-impl Source for Behind<'_> {
-    fn standing(&self, code: &str) -> Option<Standing> {
-        self.register.standing(self.shared.codes.find(self.register, code)?)
-    }
-
-    fn log(&self) -> &Log {
-        &self.shared.log
-    }
-}
-
-impl Replay {
-    pub(super) fn into(register: Rows) -> Replay {
-        Replay { register, touched: Vec::new() }
     }
 }

@@ -47,7 +47,7 @@ pub use register::Register;
 pub(crate) use register::{IN_ORDER_BEHIND, Rows, Standing};
 pub use remembered::Remembered;
 pub(crate) use table::StoredSegment;
-pub(crate) use tale::tag;
+pub(crate) use tale::{Strand, tag};
 
 use crate::dossier::{Code, Comparison, Dossier, Due, Entry, Flags, Keys, Timeline};
 use crate::rules::{ComparedBy, Definition, Pinned, Rulebook};

@@ -40,6 +40,8 @@ pub(crate) struct Standing {
     pub(crate) row: u32,
     /// The position of its newest record.
     pub(crate) last: u64,
+    /// The number of its keys and rules.
+    pub(crate) kin: u32,
     /// Where it counts.
     pub(crate) keys: Keys,
     /// The rules that it follows.
@@ -93,16 +95,21 @@ impl Rows {
         let code = &row.dossier.code;
         let at = at.unwrap_or_else(|| self.add(code));
         let kin = self.kin(at, row);
+        self.put_as(at, kin, row);
+        at
+    }
+
+    /// Replaces a row whose keys and rules have the number `kin`.
+    pub(crate) fn put_as(&mut self, at: u32, kin: u32, row: &Row) {
         let mut tale = std::mem::take(&mut self.tale);
         let Line { cells, span } = Line::of(row, kin, &self.views.home, self.views.days, &mut tale);
         self.set(at, &cells, span, &tale);
         self.tale = tale;
-        at
     }
 
-    /// Adds a row that knows only its code. Where it begins a chunk, one that lies far behind is put in order: by the number
+    /// Adds a row that knows only its code; returns its number. Where it begins a chunk, one that lies far behind is put in order: by the number
     /// of rows, so that the same log always makes the same views.
-    fn add(&mut self, code: &Code) -> u32 {
+    pub(crate) fn add(&mut self, code: &Code) -> u32 {
         let at = self.views.table.push(code);
         let chunk = CHUNK as u32;
         if at.is_multiple_of(chunk)
@@ -128,6 +135,12 @@ impl Rows {
                 return sight.cells().kin;
             }
         }
+        self.kin_of(keys, pinned)
+    }
+
+    /// The number of these keys and rules.
+    pub(crate) fn kin_of(&mut self, keys: &Keys, pinned: &Arc<Pinned>) -> u32 {
+        let codes = [&keys.unit, &keys.procedure, &keys.field, &keys.channel];
         let keys = codes.map(|code| code.as_ref().map_or(0, |code| self.number(code)));
         let follows = self.follows(pinned);
         let pinned = Arc::clone(&self.pinned[follows]);
@@ -220,6 +233,21 @@ impl Views {
         candidates.find(|row| self.sight(*row).is_some_and(|sight| sight.chunk.has_code(sight.slot, code)))
     }
 
+    /// Which of these rows may be that of a code whose newest record stands at `last`: all that can be compared without
+    /// unpacking codes is the same. Whoever reads that record sees whether it is.
+    pub(crate) fn which_at(&self, code: &str, last: u64, mut candidates: impl Iterator<Item = u32>) -> Option<u32> {
+        candidates.find(|row| {
+            let sight = self.sight(*row);
+            sight.is_some_and(|s| s.cells().last == last && s.chunk.may_have_code(s.slot, code))
+        })
+    }
+
+    /// The keys and rules of a number.
+    pub(crate) fn keys_and_rules(&self, kin: u32) -> (Keys, Arc<Pinned>) {
+        let kin = self.kin(kin);
+        (self.keys_of(kin), Arc::clone(&kin.pinned))
+    }
+
     /// Hands each row's code to `each`, with its number.
     pub(crate) fn each_code(&self, mut each: impl FnMut(u32, &str)) {
         for (chunk, first) in self.table.chunks().zip((0..).step_by(CHUNK)) {
@@ -234,6 +262,7 @@ impl Views {
         Some(Standing {
             row,
             last: cells.last,
+            kin: cells.kin,
             keys: self.keys_of(kin),
             pinned: Arc::clone(&kin.pinned),
             flags: cells.flags,

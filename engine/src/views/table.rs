@@ -341,6 +341,14 @@ impl Chunk {
         }
     }
 
+    /// Whether a row may have this code, as far as can be told without unpacking codes: a row whose tale has a code has it.
+    pub(super) fn may_have_code(&self, slot: usize, code: &str) -> bool {
+        match &self.codes {
+            Codes::Plain(codes) => *codes[slot] == *code,
+            Codes::Packed(_) => self.tale(slot).and_then(|tale| tale.code().map(|told| told == code)).unwrap_or(true),
+        }
+    }
+
     /// Hands each row's code to `each`.
     pub(super) fn each_code(&self, mut each: impl FnMut(usize, &str)) {
         match &self.codes {

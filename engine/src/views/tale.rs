@@ -45,6 +45,12 @@ pub(crate) fn tag(event_id: Uuid) -> u64 {
     (high ^ low.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ low
 }
 
+/// An id with this tag, for the one that is not known: so a tale that is written again keeps its tags.
+fn stand_in(tag: u64) -> Uuid {
+    // The inverse of the multiplier, modulo 2 to the power of 64.
+    Uuid::from_u64_pair(tag.wrapping_mul(0xf1de_83e1_9937_733d), 0)
+}
+
 fn put(bytes: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         bytes.push((n & 0x7f) as u8 | 0x80);
@@ -52,6 +58,9 @@ fn put(bytes: &mut Vec<u8>, mut n: u64) {
     }
     bytes.push(n as u8);
 }
+
+/// About as many bytes as an event with its id takes, if its distances are large.
+const LONGEST: usize = 40;
 
 fn put_signed(bytes: &mut Vec<u8>, n: i64) {
     put(bytes, ((n << 1) ^ (n >> 63)).cast_unsigned());
@@ -94,24 +103,30 @@ pub(super) fn write(bytes: &mut Vec<u8>, told: &Told<'_>) {
         bytes.extend_from_slice(code.as_bytes());
     }
     put(bytes, told.entries.len() as u64);
-    let (mut position, mut at) = (0, Timestamp(0));
+    let mut before = (0, Timestamp(0));
     for entry in told.entries {
-        let (event_type, due) = (entry.act.event_type(), entry.act.due());
-        let marked = matches!(entry.act, Act::PaymentRequested(true) | Act::ApologySent(true, _));
-        let reckoned = told.reckoned.contains(&entry.position);
-        bytes.push(event_type as u8 | due_kind(due) << 4 | has(1 << 6, marked) | has(1 << 7, reckoned));
-        put(bytes, entry.position.wrapping_sub(position));
-        put_signed(bytes, entry.occurred_at.0.wrapping_sub(at.0));
-        if let Some(due) = due {
-            put_due(bytes, due, entry.occurred_at);
-        }
-        if let Act::Late(promise) = entry.act {
-            put(bytes, u64::from(promise));
-        }
+        put_entry(bytes, entry, told.reckoned.contains(&entry.position), before);
         if told.code.is_some() {
             bytes.extend_from_slice(&tag(entry.event_id).to_le_bytes());
         }
-        (position, at) = (entry.position, entry.occurred_at);
+        before = (entry.position, entry.occurred_at);
+    }
+}
+
+/// Writes what a fold reads of an event, as distances to the position and the moment before; and whether it carries a due
+/// that was reckoned.
+fn put_entry(bytes: &mut Vec<u8>, entry: &Entry, reckoned: bool, (position, at): (u64, Timestamp)) {
+    let has = |bit: u8, when: bool| if when { bit } else { 0 };
+    let (event_type, due) = (entry.act.event_type(), entry.act.due());
+    let marked = matches!(entry.act, Act::PaymentRequested(true) | Act::ApologySent(true, _));
+    bytes.push(event_type as u8 | due_kind(due) << 4 | has(1 << 6, marked) | has(1 << 7, reckoned));
+    put(bytes, entry.position.wrapping_sub(position));
+    put_signed(bytes, entry.occurred_at.0.wrapping_sub(at.0));
+    if let Some(due) = due {
+        put_due(bytes, due, entry.occurred_at);
+    }
+    if let Act::Late(promise) = entry.act {
+        put(bytes, u64::from(promise));
     }
 }
 
@@ -273,6 +288,60 @@ pub(crate) struct Known {
     pub(crate) reckoned: Vec<u64>,
 }
 
+/// The events of a dossier of which nothing was corrected, in few bytes, and more are added: what a replay holds of it.
+pub(crate) struct Strand {
+    bytes: Vec<u8>,
+    length: u32,
+    /// Of the newest event.
+    position: u64,
+    at: Timestamp,
+}
+
+impl Strand {
+    /// No event yet.
+    pub(crate) fn new() -> Strand {
+        Strand { bytes: Vec::new(), length: 0, position: 0, at: Timestamp(0) }
+    }
+
+    /// How many events there are.
+    pub(crate) fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// The position of the newest event; nothing of none.
+    pub(crate) fn last(&self) -> Option<u64> {
+        (self.length > 0).then_some(self.position)
+    }
+
+    /// Adds an event; of it what a fold reads is kept, its id, and whether its due was reckoned.
+    pub(crate) fn push(&mut self, entry: &Entry, reckoned: bool) {
+        if self.bytes.capacity() - self.bytes.len() < LONGEST {
+            self.bytes.reserve_exact(LONGEST + LONGEST / 2);
+        }
+        put_entry(&mut self.bytes, entry, reckoned, (self.position, self.at));
+        self.bytes.extend_from_slice(entry.event_id.as_bytes());
+        (self.position, self.at) = (entry.position, entry.occurred_at);
+        self.length += 1;
+    }
+
+    /// Its events, and the positions of those whose dues were reckoned.
+    pub(crate) fn entries(&self) -> (Vec<Entry>, Vec<u64>) {
+        let mut reader = Reader { bytes: &self.bytes };
+        let (mut entries, mut reckoned) = (Vec::with_capacity(self.length as usize), Vec::new());
+        let mut before = (0, Timestamp(0));
+        for _ in 0..self.length {
+            let (mut entry, was_reckoned) = reader.entry(before);
+            before = (entry.position, entry.occurred_at);
+            entry.event_id = reader.id();
+            if was_reckoned {
+                reckoned.push(entry.position);
+            }
+            entries.push(entry);
+        }
+        (entries, reckoned)
+    }
+}
+
 impl Tale<'_> {
     fn has(&self, bit: u8) -> bool {
         self.0.first().is_some_and(|first| first & bit != 0)
@@ -381,39 +450,53 @@ impl Tale<'_> {
         }
         let count = reader.number();
         let mut entries = Vec::with_capacity(usize::try_from(count).unwrap_or(0).min(reader.bytes.len()));
-        let (mut position, mut at) = (0_u64, Timestamp(0));
+        let mut before = (0_u64, Timestamp(0));
         for _ in 0..count {
-            let kind = reader.byte();
-            position = position.wrapping_add(reader.number());
-            at = Timestamp(at.0.wrapping_add(reader.signed()));
-            let due = reader.due(kind >> 4 & 3, at);
-            let marked = kind & 1 << 6 != 0;
-            let event_type = EventType::ALL.get(usize::from(kind & 0x0f)).copied().unwrap_or(EventType::Corrected);
-            let act = match event_type {
-                EventType::Received => Act::Received(due),
-                EventType::Rejected => Act::Rejected,
-                EventType::Forwarded => Act::Forwarded,
-                EventType::SupplementRequested => Act::SupplementRequested,
-                EventType::Supplemented => Act::Supplemented(due),
-                EventType::PaymentRequested => Act::PaymentRequested(marked),
-                EventType::Paid => Act::Paid(due),
-                EventType::Processed => Act::Processed,
-                EventType::Late => Act::Late(u32::try_from(reader.number()).unwrap_or(u32::MAX)),
-                EventType::ApologySent => Act::ApologySent(marked, due),
-                EventType::Returned => Act::Returned,
-                EventType::Withdrawn => Act::Withdrawn,
-                EventType::Stopped => Act::Stopped,
-                EventType::Corrected => Act::Corrected,
-            };
+            let (mut entry, reckoned) = reader.entry(before);
+            before = (entry.position, entry.occurred_at);
             let tag = if self.has(TAGS) { reader.tag() } else { 0 };
-            each(tag, kind & 1 << 7 != 0);
-            entries.push(Entry::told(position, at, act));
+            entry.event_id = stand_in(tag);
+            each(tag, reckoned);
+            entries.push(entry);
         }
         entries
     }
 }
 
 impl Reader<'_> {
+    /// Reads what [`put_entry`] wrote.
+    fn entry(&mut self, (position, at): (u64, Timestamp)) -> (Entry, bool) {
+        let kind = self.byte();
+        let position = position.wrapping_add(self.number());
+        let at = Timestamp(at.0.wrapping_add(self.signed()));
+        let due = self.due(kind >> 4 & 3, at);
+        let marked = kind & 1 << 6 != 0;
+        let event_type = EventType::ALL.get(usize::from(kind & 0x0f)).copied().unwrap_or(EventType::Corrected);
+        let act = match event_type {
+            EventType::Received => Act::Received(due),
+            EventType::Rejected => Act::Rejected,
+            EventType::Forwarded => Act::Forwarded,
+            EventType::SupplementRequested => Act::SupplementRequested,
+            EventType::Supplemented => Act::Supplemented(due),
+            EventType::PaymentRequested => Act::PaymentRequested(marked),
+            EventType::Paid => Act::Paid(due),
+            EventType::Processed => Act::Processed,
+            EventType::Late => Act::Late(u32::try_from(self.number()).unwrap_or(u32::MAX)),
+            EventType::ApologySent => Act::ApologySent(marked, due),
+            EventType::Returned => Act::Returned,
+            EventType::Withdrawn => Act::Withdrawn,
+            EventType::Stopped => Act::Stopped,
+            EventType::Corrected => Act::Corrected,
+        };
+        (Entry::told(position, at, act), kind & 1 << 7 != 0)
+    }
+
+    fn id(&mut self) -> Uuid {
+        let Some((id, rest)) = self.bytes.split_first_chunk::<16>() else { return Uuid::nil() };
+        self.bytes = rest;
+        Uuid::from_bytes(*id)
+    }
+
     fn tag(&mut self) -> u64 {
         let Some((tag, rest)) = self.bytes.split_first_chunk::<8>() else { return 0 };
         self.bytes = rest;
@@ -426,6 +509,50 @@ mod tests {
     use super::*;
     use crate::dossier::Comparison;
     use crate::time::Zone;
+
+    #[test]
+    fn an_unknown_id_keeps_its_tag() {
+        for id in [0, 1, 0x0190_0000_0000_7000_8000_0000_0000_0007, u128::MAX].map(Uuid::from_u128) {
+            assert_eq!(tag(stand_in(tag(id))), tag(id));
+        }
+    }
+
+    /// All that a fold reads comes back, and the ids do.
+    #[test]
+    fn a_strand_holds_what_was_pushed() {
+        let dues = [None, Some(Due::Date(Date::LATEST)), Some(Due::Instant(Timestamp::EARLIEST))];
+        let mut acts = vec![
+            Act::Rejected,
+            Act::Forwarded,
+            Act::SupplementRequested,
+            Act::PaymentRequested(false),
+            Act::PaymentRequested(true),
+            Act::Processed,
+            Act::Late(u32::MAX),
+            Act::Returned,
+            Act::Withdrawn,
+            Act::Stopped,
+        ];
+        for due in dues {
+            acts.extend([Act::Received(due), Act::Supplemented(due), Act::Paid(due)]);
+            acts.extend([Act::ApologySent(true, due), Act::ApologySent(false, due)]);
+        }
+        let (mut strand, mut pushed, mut marked) = (Strand::new(), Vec::new(), Vec::new());
+        assert_eq!((strand.length(), strand.last(), strand.entries()), (0, None, (Vec::new(), Vec::new())));
+        for (n, act) in (0_u64..).zip(acts) {
+            // Moments that go back and forth, positions that go far.
+            let at = Timestamp(if n % 2 == 0 { 1_756_800_000_000 } else { -7 * n.cast_signed() });
+            let mut entry = Entry::told(3 + (n << 33), at, act);
+            entry.event_id = Uuid::from_u128(u128::from(n) << 64 | 5);
+            strand.push(&entry, n % 3 == 0);
+            if n % 3 == 0 {
+                marked.push(entry.position);
+            }
+            pushed.push(entry);
+            assert_eq!((strand.length() as usize, strand.last()), (pushed.len(), Some(entry.position)));
+        }
+        assert_eq!(strand.entries(), (pushed, marked));
+    }
 
     #[test]
     fn what_is_settled_is_told_as_if_it_had_never_been_open() {

@@ -91,7 +91,8 @@ pub(crate) fn memory() -> Arc<MemoryLog> {
 pub(crate) fn options(clock: &Arc<TestClock>) -> Options {
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
     // So few that most dossiers of a test are found again at times, by the register and by the log.
-    Options { clock, rule_sets: vec![rule_set()], dossiers_at_hand: 2, ..Options::new(Purpose::Write) }
+    let new = Options::new(Purpose::Write);
+    Options { clock, rule_sets: vec![rule_set()], dossiers_at_hand: 2, dossiers_in_replay: 1, ..new }
 }
 
 pub(crate) fn engine_over(log: &Arc<MemoryLog>, clock: &Arc<TestClock>) -> Engine {
