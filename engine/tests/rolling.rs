@@ -505,7 +505,7 @@ fn killed_at_any_moment() {
             }
         }
         let acknowledged: u64 = said.strip_prefix("acknowledged ").unwrap_or_else(|| panic!("{said}")).parse().unwrap();
-        assert!(acknowledged > known, "round {round}: something is appended each time");
+        assert!(acknowledged > known, "round {round}: {known} were there, and then only {acknowledged}");
         let (found, findings) = place.inspect();
         assert_eq!(findings, [], "round {round}");
         assert!(found >= acknowledged, "round {round}: {acknowledged} were acknowledged, {found} are there");

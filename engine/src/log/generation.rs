@@ -257,6 +257,8 @@ impl Generation {
             [(first, bytes)] => handles.frames.insert(first.to_be_bytes(), *bytes).map(drop),
             _ => handles.frames.apply_batch(batch_of(frames)),
         })?;
+        // Once more: a sync that began in between may not have seen these.
+        self.unsynced.store(true, Ordering::Release);
         self.count(frames);
         Ok(())
     }
