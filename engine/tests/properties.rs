@@ -243,6 +243,46 @@ fn a_dossier_put_away_twice_knows_its_events() {
 proptest! {
     #![proptest_config(config(48))]
 
+    /// However many dossiers a replay gathers events of, it answers as what folds the log record by record; and decides about
+    /// repeated events as who recorded them. Rules are published on the way.
+    #[test]
+    fn a_replay_is_a_recount(history in history(), at in any::<prop::sample::Index>(), behind in 0..2_u32) {
+        let stop = at.index(history.len() + 1);
+        let (log, clock) = (memory(), TestClock::at(start()));
+        let engine = engine_over(&log, &clock);
+        let mut accepted = play(&engine, &clock, &history[..stop]);
+        let today = HOME.date(start());
+        let sooner = |publication: Publication| match publication.rule {
+            Rule::Calendar(calendar) => Publication::of_calendar(Calendar { effective_from: today, ..calendar }),
+            _ => Publication { effective_from: today, ..publication },
+        };
+        engine.publish(later_rules().into_iter().map(sooner).collect(), code("")).unwrap();
+        accepted.extend(play(&engine, &clock, &history[stop..]));
+        fill_a_chunk(&engine, clock.now());
+        engine.close().unwrap();
+        let everything = |engine: &Engine| {
+            let as_of = Moment::Instant(clock_now(&history));
+            let details: Vec<String> =
+                (0..DOSSIERS).map(|d| format!("{:?}", engine.detail(&name(d), as_of).unwrap())).collect();
+            let rates: Vec<RatesAnswer> = questions(7, 0).iter().map(|q| engine.rates(q)).collect();
+            let lists: Vec<Page> = lists().iter().map(|q| engine.list(q)).collect();
+            let forms: Vec<_> = forms().iter().map(|q| engine.form(q)).collect();
+            (details, rates, lists, forms)
+        };
+        let live = everything(&engine);
+        for dossiers_in_replay in [0, 1, 3, 1000, usize::MAX] {
+            let options = Options { dossiers_in_replay, in_order_behind: behind * u32::MAX, ..options(&clock) };
+            let again = Engine::over(Box::new(Arc::clone(&log)), common::identity(), HOME, options).unwrap();
+            prop_assert_eq!(&everything(&again), &live, "{} dossiers", dossiers_in_replay);
+            let length = again.position();
+            for (command, receipt) in &accepted {
+                let answer = send(&again, vec![command.clone()]).remove(0).unwrap();
+                prop_assert_eq!(answer, Receipt { duplicate: true, ..receipt.clone() });
+            }
+            prop_assert_eq!(again.position(), length);
+        }
+    }
+
     /// Rows that were put in order answer as before, and so do decisions about their dossiers, those about repeated events
     /// included.
     #[test]
@@ -381,46 +421,6 @@ proptest! {
         let whole = open();
         prop_assert_eq!(whole.resumed_from(), 0);
         prop_assert_eq!(said, everything(&whole));
-    }
-
-    /// However many dossiers a replay gathers events of, it answers as what folds the log record by record; and decides about
-    /// repeated events as who recorded them. Rules are published on the way.
-    #[test]
-    fn a_replay_is_a_recount(history in history(), at in any::<prop::sample::Index>(), behind in 0..2_u32) {
-        let stop = at.index(history.len() + 1);
-        let (log, clock) = (memory(), TestClock::at(start()));
-        let engine = engine_over(&log, &clock);
-        let mut accepted = play(&engine, &clock, &history[..stop]);
-        let today = HOME.date(start());
-        let sooner = |publication: Publication| match publication.rule {
-            Rule::Calendar(calendar) => Publication::of_calendar(Calendar { effective_from: today, ..calendar }),
-            _ => Publication { effective_from: today, ..publication },
-        };
-        engine.publish(later_rules().into_iter().map(sooner).collect(), code("")).unwrap();
-        accepted.extend(play(&engine, &clock, &history[stop..]));
-        fill_a_chunk(&engine, clock.now());
-        engine.close().unwrap();
-        let everything = |engine: &Engine| {
-            let as_of = Moment::Instant(clock_now(&history));
-            let details: Vec<String> =
-                (0..DOSSIERS).map(|d| format!("{:?}", engine.detail(&name(d), as_of).unwrap())).collect();
-            let rates: Vec<RatesAnswer> = questions(7, 0).iter().map(|q| engine.rates(q)).collect();
-            let lists: Vec<Page> = lists().iter().map(|q| engine.list(q)).collect();
-            let forms: Vec<_> = forms().iter().map(|q| engine.form(q)).collect();
-            (details, rates, lists, forms)
-        };
-        let live = everything(&engine);
-        for dossiers_in_replay in [0, 1, 3, 1000, usize::MAX] {
-            let options = Options { dossiers_in_replay, in_order_behind: behind * u32::MAX, ..options(&clock) };
-            let again = Engine::over(Box::new(Arc::clone(&log)), common::identity(), HOME, options).unwrap();
-            prop_assert_eq!(&everything(&again), &live, "{} dossiers", dossiers_in_replay);
-            let length = again.position();
-            for (command, receipt) in &accepted {
-                let answer = send(&again, vec![command.clone()]).remove(0).unwrap();
-                prop_assert_eq!(answer, Receipt { duplicate: true, ..receipt.clone() });
-            }
-            prop_assert_eq!(again.position(), length);
-        }
     }
 
     /// A restart changes no answer, and what is sent again gets its first receipt.
