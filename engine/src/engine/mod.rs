@@ -9,6 +9,7 @@ mod commit;
 mod dossiers;
 mod history;
 mod margins;
+mod obligations;
 mod remembered;
 mod replay;
 mod resume;
@@ -19,14 +20,14 @@ mod writer;
 
 use crate::clock::{Clock, Guard, SystemClock, TOLERATED_DRIFT_MS};
 use crate::directory::{Directory, DirectoryError, New};
-use crate::dossier::{Code, Command, Comparison, Dossier, Due, Event, EventType, Rejection, Timeline};
+use crate::dossier::{Code, Command, Comparison, Dossier, Due, EventType, Rejection, Timeline};
 use crate::log::{EventLog, Held, Log, LogError, Roll};
 use crate::record::{Decoder, Logged, Record};
 use crate::rules::{Definition, Fit, Publication, RESOLVED, RuleKind, Rulebook, Unfit};
 use crate::time::{Timestamp, Zone};
 use crate::views::{
-    FormAnswer, FormQuery, IN_ORDER_BEHIND, Item, ListQuery, Moment, Obligation, ObligationItem, ObligationPage,
-    ObligationQuery, Page, Row, Rows, Slip, Views, obligations, slip, unit_within,
+    FormAnswer, FormQuery, IN_ORDER_BEHIND, Item, ListQuery, Moment, Obligation, Page, Row, Rows, Slip, Views,
+    obligations, slip, unit_within,
 };
 use codes::Codes;
 use commit::{Committer, mark};
@@ -703,42 +704,6 @@ impl Engine {
     /// take a fifth of a second), from a thread of the engine: it must be quick.
     pub fn stand_by(&self, bystander: impl Fn() + Send + Sync + 'static) {
         self.shared.bystanders.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(bystander));
-    }
-
-    /// Lists obligations and forecasts, with the reasons of their letters.
-    ///
-    /// # Errors
-    /// [`LogError`] if a letter cannot be read.
-    pub fn obligations(&self, query: &ObligationQuery) -> Result<ObligationPage, LogError> {
-        let views = self.shared.views();
-        let mut page = views.obligations(query);
-        let told_at = page.items.iter().map(|item| self.told_at(&views, item)).collect::<Result<Vec<_>, LogError>>()?;
-        let rules = Arc::clone(views.rules());
-        for (item, position) in page.items.iter_mut().zip(told_at) {
-            let Some(position) = position else { continue };
-            let event = match self.read(position)?.statement.event {
-                Event::Corrected { replacement: Some(restated), .. } => restated.event,
-                event => event,
-            };
-            if let Event::ApologySent { reason_code: Some(code), .. } = event {
-                let day = self.shared.home.date(item.obligation.letter_at.unwrap_or(page.as_of));
-                item.objective = rules.objective(&code, day);
-                item.reason_code = Some(code);
-            }
-        }
-        Ok(page)
-    }
-
-    /// Where the letter of an obligation was told as it stands.
-    fn told_at(&self, views: &Views, item: &ObligationItem) -> Result<Option<u64>, LogError> {
-        let Some(position) = item.obligation.answered_by else { return Ok(None) };
-        match self.shared.codes.find_known(views, &item.dossier) {
-            Some(row) if views.is_corrected(row) => {
-                let known = self.history(views, row, &item.dossier)?;
-                Ok(Some(known.map_or(position, |(dossier, _)| dossier.told_at(position))))
-            }
-            _ => Ok(Some(position)),
-        }
     }
 
     /// The dossier of a row and its records, as of these views.
