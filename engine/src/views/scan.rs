@@ -164,6 +164,9 @@ impl<J: Judge> Question<'_, J> {
             passed.is_none()
         };
         let chunks: Vec<(usize, &Chunk)> = chunks.filter(matters).collect();
+        if chunks.is_empty() {
+            return (Tally::new(self.families.keys().len()), stay);
+        }
         let day = Stays::day(self.judging.c, &self.views.home);
         let glance = if self.judging.as_held() && !self.one_by_one { self.glance() } else { None };
         let make = || {
